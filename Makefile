@@ -1,0 +1,60 @@
+# Thin aliases; each makes or refreshes the virtual environment first. `make PYTHON=python3.12 VENV=/some/where test`
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+
+bin := $(VENV)/bin
+stamp := $(VENV)/.installed
+types := $(VENV)/types/learnact
+rooms := compiler generated templates training
+sources := $(rooms) tests $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format generate check docs bench gpu clean
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+$(stamp): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+	@touch $@
+
+# mypy cannot follow an editable install that maps package names to folders: show it the installed shape by links.
+$(types): $(stamp) Makefile
+	@mkdir -p $@ && for room in $(rooms); do ln -sfn $(CURDIR)/$$room $@/$$room; done && touch $@
+
+demo: $(stamp)  ## compile two activations, verify them, train both against GELU (under four minutes)
+	$(bin)/python -m learnact.training.demo
+
+test: $(stamp)  ## the test suite
+	$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: $(stamp) $(types)  ## ruff, mypy, and generated/ against the compiler
+	$(bin)/ruff check $(sources)
+	$(bin)/ruff format --check $(sources)
+	MYPYPATH=$(VENV)/types $(bin)/mypy -p learnact.compiler -p learnact.generated -p learnact.training
+	$(bin)/learnact-gen check
+
+format: $(stamp)  ## rewrite the sources in the house format
+	$(bin)/ruff check --fix $(sources)
+	$(bin)/ruff format $(sources)
+
+generate: $(stamp)  ## write generated/ again
+	$(bin)/learnact-gen generate
+
+check: $(stamp)  ## is generated/ byte for byte what the compiler emits?
+	$(bin)/learnact-gen check
+
+docs: $(stamp)  ## write the pages of docs/families again
+	$(bin)/learnact-gen docs --pictures
+
+bench: $(stamp)  ## time against GELU, hand-written torch and a plain copy (QUICK=1: only show that it runs)
+	$(bin)/python -m benchmarks.speed $(if $(QUICK),--quick,--out benchmarks/results)
+
+gpu: $(stamp)  ## correctness and speed on an NVIDIA GPU, in under nine minutes
+	$(bin)/python -m benchmarks.gpu --out benchmarks/results
+
+clean:  ## remove what was built, the environment included
+	rm -rf $(VENV) build dist demo-output *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find $(sources) -name __pycache__ -type d -prune -exec rm -rf {} +
