@@ -1,0 +1,36 @@
+"""Derive: exact second moments and the starts that follow from them."""
+
+from __future__ import annotations
+
+from learnact.compiler.derive.balance import moments
+from learnact.compiler.derive.derivation import Derivation, Moments, StartDerivation
+from learnact.compiler.derive.starts import declared_start
+from learnact.compiler.errors import UnknownName
+from learnact.compiler.functions import CLASSICAL
+from learnact.compiler.laws import Law
+from learnact.compiler.spec import Activation
+
+__all__ = ["Derivation", "Moments", "StartDerivation", "derive", "moments", "start", "start_names"]
+
+
+def start_names(activation: Activation) -> tuple[str, ...]:
+    """Every start there is: the declared ones, the default first, then the fits to classical functions."""
+    return (*activation.family.starts, *(CLASSICAL if activation.family.fit else ()))
+
+
+def derive(activation: Activation, law: Law | None = None) -> Derivation:
+    """Solve every start under the law (default: the family's). Raises Divergent, NoClosedForm, BadDeclaration."""
+    law = law or activation.family.law
+    return Derivation(activation, law, tuple(start(activation, name, law) for name in start_names(activation)))
+
+
+def start(activation: Activation, name: str, law: Law | None = None) -> StartDerivation:
+    """Solve one start. Raises UnknownName and whatever `derive` raises."""
+    law = law or activation.family.law
+    if name in activation.family.starts:
+        return declared_start(activation, name, law)
+    if name not in start_names(activation):
+        raise UnknownName(f"start of {activation.names.spec}", name, start_names(activation))
+    from learnact.compiler.derive.fit import fitted_start  # noqa: PLC0415  (numpy: only where a fit is asked for)
+
+    return fitted_start(activation, name, law)

@@ -1,0 +1,156 @@
+"""The balance theorem: from five expectations of a shape g to the gain and shift that preserve variance.
+
+Write F = gain (g + shift) with m = E g, v = Var g, d = E g'^2. Then E F^2 = E F'^2 = 1 exactly when
+    gain^2 = 1/d,    shift = -m +- sqrt(d - v),
+which has a solution iff v <= d. Under N(0, sigma^2) with sigma <= 1 that always holds (Gaussian Poincare
+inequality). The two shifts differ in the q-slope E[x F F']/E[F^2], which decides whether length 1 is stable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import sympy as sp
+
+from learnact.compiler.derive.derivation import Moments
+from learnact.compiler.derive.expectation import derivative, expect
+from learnact.compiler.derive.quantity import Quantity, evaluate
+from learnact.compiler.laws import Law
+from learnact.compiler.spec import x
+
+ZERO_BELOW = sp.Float(10) ** -25
+"""A number computed to 40 digits and smaller than this is zero: 15 digits are left for cancellation."""
+
+AMPLIFICATION = 16
+"""Errors of the five expectations enter the solved moments through sums, one quotient and one root."""
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What is taken of a shape g: all that the theorem and the q-slope need."""
+
+    mean: sp.Expr  # m = E g
+    square: sp.Expr  # E g^2
+    slope_square: sp.Expr  # d = E g'^2
+    x_g_slope: sp.Expr  # E[x g g']
+    x_slope: sp.Expr  # E[x g']
+    exact: bool
+    error: float
+    route: str
+
+    @property
+    def variance(self) -> sp.Expr:
+        """v = E g^2 - (E g)^2."""
+        return tidy(self.square - self.mean**2)
+
+    @classmethod
+    @lru_cache(maxsize=64)  # a report retraces what the derivation took
+    def of(cls, g: sp.Expr, law: Law) -> Expectations:
+        """Take them. Raises Divergent, NoClosedForm."""
+        slope = derivative(g)
+        taken = [expect(e, law) for e in (g, g**2, slope**2, x * g * slope, x * slope)]
+        numeric = [q for q in taken if not q.exact]
+        mean, square, slope_square, x_g_slope, x_slope = (tidy(q.value) for q in taken)
+        return cls(
+            mean,
+            square,
+            slope_square,
+            x_g_slope,
+            x_slope,
+            exact=not numeric,
+            error=AMPLIFICATION * max((q.error for q in numeric), default=0.0),
+            route=numeric[0].route if numeric else "closed form",
+        )
+
+    def moments(self, gain: sp.Expr, shift: sp.Expr) -> Moments:
+        """Moments of gain (g + shift)."""
+        second = tidy(gain**2 * (self.square + 2 * shift * self.mean + shift**2))
+        return self._as_moments(
+            gain * (self.mean + shift),
+            second,
+            gain**2 * self.slope_square,
+            gain**2 * (self.x_g_slope + shift * self.x_slope) / second,
+        )
+
+    def balanced(self, shift: sp.Expr) -> Moments:
+        """Moments of the theorem's solution: both are 1 by construction."""
+        d = self.slope_square
+        q_slope = (self.x_g_slope + shift * self.x_slope) / d
+        return self._as_moments((self.mean + shift) / sp.sqrt(d), sp.S.One, sp.S.One, q_slope)
+
+    def forward(self, norm: sp.Expr, shift: sp.Expr) -> Moments:
+        """Moments of (g + shift)/sqrt(norm) where norm = E[(g + shift)^2]: the second is 1 by construction."""
+        q_slope = (self.x_g_slope + shift * self.x_slope) / norm
+        mean = self.mean + shift
+        mean = mean / sp.sqrt(norm) if mean != 0 else mean  # SymPy spends seconds on 0 times a long number
+        return self._as_moments(mean, sp.S.One, self.slope_square / norm, q_slope)
+
+    def _as_moments(self, *values: sp.Expr) -> Moments:
+        if self.exact:
+            return Moments(*(Quantity(tidy(v)) for v in values))
+        return Moments(*(Quantity(evaluate(v), False, self.error, self.route) for v in values))
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The gain and shift of one start, what they achieve, and why not more."""
+
+    gain: sp.Expr
+    shift: sp.Expr
+    kind: Literal["balanced", "forward only"]
+    moments: Moments
+    reason: str = ""
+
+
+def tidy(e: sp.Expr) -> sp.Expr:
+    """Expand a number that stays rational; leave anything else as it is."""
+    e = sp.sympify(e)
+    if e.free_symbols or e.has(sp.Function, sp.exp, sp.Float) or e.is_Rational or sp.count_ops(e) > 200:
+        return e
+    return sp.expand(e)
+
+
+def sign(e: sp.Expr) -> int | None:
+    """-1, 0 or 1 of a number; None while symbols are left."""
+    if e.free_symbols:
+        return 1 if e.is_positive else -1 if e.is_negative else None
+    value = evaluate(e, 40)
+    return 0 if abs(value) < ZERO_BELOW else int(sp.sign(value))
+
+
+def solve(g: Expectations, law: Law, *, has_shift: bool, root: Literal["stable", "plus"]) -> Solution:
+    """Solve for gain and shift; falls to forward gain alone, with the reason, where the theorem says so."""
+    d, v = g.slope_square, g.variance
+    if not has_shift:
+        gain, reached = 1 / sp.sqrt(g.square), g.forward(g.square, sp.S.Zero)
+        if is_one(reached.slope_second.value):
+            return Solution(gain, sp.S.Zero, "balanced", reached)
+        ratio = evaluate(d / g.square, 6)
+        reason = f"no offset learns, so E[F'^2]/E[F^2] = {ratio} is fixed: the gain can set only one of them to 1"
+        return Solution(gain, sp.S.Zero, "forward only", reached, reason)
+    room = tidy(d - v)
+    if sign(room) == -1:
+        gain, shift = 1 / sp.sqrt(v), -g.mean
+        reason = (
+            f"E[F^2] = E[F'^2] = 1 needs Var g <= E[g'^2], found {evaluate(v, 6)} > {evaluate(d, 6)} under {law}; "
+            f"with E[F^2] = 1 the largest E[F'^2] is {evaluate(d / v, 6)}"
+        )
+        return Solution(gain, shift, "forward only", g.forward(v, shift), reason)
+    distance = sp.S.Zero if sign(room) == 0 else sp.sqrt(room)
+    shifts = [tidy(-g.mean + distance), tidy(-g.mean - distance)]
+    best = shifts[0]
+    if root == "stable" and not any(s.free_symbols for s in shifts):
+        best = min(shifts, key=lambda s: abs(g.balanced(s).q_slope.number(20)))
+    return Solution(1 / sp.sqrt(d), best, "balanced", g.balanced(best))
+
+
+def is_one(e: sp.Expr) -> bool:
+    """Whether a number is 1 to 25 digits."""
+    return not e.free_symbols and abs(evaluate(e, 40) - 1) < ZERO_BELOW
+
+
+def moments(function: sp.Expr, law: Law) -> Moments:
+    """Second moments, mean and q-slope of any expression in x under a law. Raises Divergent, NoClosedForm."""
+    return Expectations.of(function, law).moments(sp.S.One, sp.S.Zero)

@@ -1,0 +1,65 @@
+"""What derive hands on: for every start its exact values, moments, gains and, for fits, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import sympy as sp
+
+from learnact.compiler.derive.quantity import Quantity
+from learnact.compiler.laws import Law
+from learnact.compiler.spec import Activation
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Second moments of F under a law. Forward gain is 1/second, backward gain 1/slope_second (He et al. 2015)."""
+
+    mean: Quantity  # E[F]
+    second: Quantity  # M = E[F^2]
+    slope_second: Quantity  # M' = E[F'^2]
+    q_slope: Quantity  # E[x F F'] / E[F^2] = d log M / d log sigma^2; |q-slope| < 1 is a stable length
+
+    @property
+    def exact(self) -> bool:
+        """Whether every one of them is a closed form."""
+        return all(q.exact for q in (self.mean, self.second, self.slope_second, self.q_slope))
+
+
+@dataclass(frozen=True)
+class FitErrors:
+    """How far a fitted start is from its target, under the law: relative L2 of value and slope, and sup."""
+
+    value: float  # sqrt(E[(F - T)^2] / E[T^2])
+    slope: float  # sqrt(E[(F' - T')^2] / E[T'^2])
+    sup: float  # max |F - T| over the central interval
+    interval: tuple[float, float]  # the interval that `sup` was taken over
+
+
+@dataclass(frozen=True)
+class StartDerivation:
+    """One named start, solved."""
+
+    name: str
+    kind: Literal["balanced", "forward only", "as declared", "fit"]
+    values: Mapping[str, tuple[sp.Expr, ...]]  # parameter name -> exact expressions (numeric for numeric fits)
+    exact: bool  # whether `values` are closed forms
+    moments: Moments
+    reason: str = ""  # why only forward gain can be had, where that is so
+    note: str = ""  # where the start comes from
+    errors: FitErrors | None = None  # for fits
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """Every start of one activation under one law; the first is the default."""
+
+    activation: Activation
+    law: Law
+    starts: tuple[StartDerivation, ...]
+
+    def start(self, name: str) -> StartDerivation:
+        """The start of this name. Raises KeyError."""
+        return next(s for s in self.starts if s.name == name)

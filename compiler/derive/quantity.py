@@ -1,0 +1,34 @@
+"""A derived number that knows whether it is exact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from learnact.compiler.derive.compare import number as sixty_digits
+
+DIGITS = 30
+"""Digits to which a quantity without closed form is computed."""
+
+
+def evaluate(value: sp.Expr, digits: int = DIGITS) -> sp.Expr:
+    """Evaluate to so many digits, each function of a constant once; free symbols stay."""
+    return sp.N(value, digits) if value.free_symbols else sp.N(sixty_digits(value), digits)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """An expectation, moment or gain: a closed form, or a number with its error."""
+
+    value: sp.Expr  # closed form, or an mpmath-precision Float
+    exact: bool = True
+    error: float = 0.0  # estimated absolute error; 0 when exact
+    route: str = "closed form"  # the rule that gave it, for people
+
+    def number(self, digits: int = DIGITS) -> sp.Expr:
+        """The value as a number (free symbols, if any, stay)."""
+        return evaluate(self.value, digits)
+
+    def __float__(self) -> float:
+        return float(self.number())

@@ -1,0 +1,71 @@
+"""From a declared start to parameter values: put the solved gain and shift in, and say what was reached."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from learnact.compiler.derive.balance import Expectations, is_one, solve
+from learnact.compiler.derive.derivation import StartDerivation
+from learnact.compiler.derive.quantity import evaluate
+from learnact.compiler.errors import BadDeclaration
+from learnact.compiler.laws import Law
+from learnact.compiler.spec import Activation, gain, put, shift, x
+
+PROBES = (
+    (sp.Rational(2, 7), sp.Rational(5, 3), sp.Rational(-3, 4)),
+    (sp.Rational(-13, 11), sp.Rational(1, 2), sp.S(2)),
+)
+"""(x, gain, shift) at which F = gain (g + shift) is checked; rational, so that the check is sharp."""
+
+
+def declared_start(activation: Activation, name: str, law: Law) -> StartDerivation:
+    """Solve one declared start under the law. Raises BadDeclaration, Divergent, NoClosedForm, UnknownName."""
+    start = activation.start(name)
+    values = activation.assign(start.values(activation.degree, law))
+    unknowns = {s for v in values.values() for s in v.free_symbols} & {gain, shift}
+    function = activation.function
+    g = put(function, {s: v.xreplace({gain: sp.S.One, shift: sp.S.Zero}) for s, v in values.items()})
+    taken = Expectations.of(g, law)
+    if not unknowns:
+        moments = taken.moments(sp.S.One, sp.S.Zero)
+        balanced = is_one(moments.second.value) and is_one(moments.slope_second.value)
+        kind, reason, solved = ("balanced" if balanced else "as declared"), "", values
+    else:
+        _check_form(activation, name, values, g)
+        solution = solve(taken, law, has_shift=shift in unknowns, root=start.root)
+        known = {gain: solution.gain, shift: solution.shift}
+        solved = {s: v.xreplace(known) for s, v in values.items()}
+        kind, reason, moments = solution.kind, solution.reason, solution.moments
+    exact = taken.exact or not unknowns
+    return StartDerivation(
+        name=name,
+        kind=kind,  # type: ignore[arg-type]
+        values={v.name: tuple(_stored(solved[s], exact) for s in v.symbols) for v in activation.parameters},
+        exact=exact,
+        moments=moments,
+        reason=reason,
+        note=start.note,
+    )
+
+
+def _stored(value: sp.Expr, exact: bool) -> sp.Expr:
+    return value if exact or value.is_Rational else evaluate(value)
+
+
+def _check_form(activation: Activation, name: str, values: dict[sp.Symbol, sp.Expr], g: sp.Expr) -> None:
+    for at, scale, offset in PROBES:
+        known = {gain: scale, shift: offset}
+        point = {s: evaluate(v.xreplace(known)) for s, v in values.items()}
+        left = sp.N(put(activation.function, point | {x: at}), 30)
+        right = evaluate(scale * (put(g, {x: at}) + (offset if _has(values, shift) else 0)))
+        if left.free_symbols or right.free_symbols:
+            return  # a symbolic law: the same start with a number is checked when it is emitted
+        if abs(left - right) > sp.Float(10) ** -15 * (1 + abs(right)):
+            raise BadDeclaration(
+                f"{activation.names.spec}: start {name!r} must make F = gain*(g + shift); at x = {at}, gain = {scale}, "
+                f"shift = {offset} the function is {sp.N(left, 8)} instead of {sp.N(right, 8)}"
+            )
+
+
+def _has(values: dict[sp.Symbol, sp.Expr], symbol: sp.Symbol) -> bool:
+    return any(v.has(symbol) for v in values.values())

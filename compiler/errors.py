@@ -1,0 +1,60 @@
+"""One root error, one class per cause. Every message says what was asked, what was found, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LearnactError(Exception):
+    """Root of every error that the compiler raises on purpose; the command line prints it as one line."""
+
+
+class UnknownName(LearnactError):
+    """A family, start, law or function name that does not exist; the nearest names are offered."""
+
+    def __init__(self, kind: str, asked: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(asked, names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {asked!r}; {hint}")
+
+
+class BadDegree(LearnactError):
+    """A degree outside the family's range, missing where one is needed, or given where there is none."""
+
+
+class BadDeclaration(LearnactError):
+    """A family whose parts contradict each other (basis against function, start against parameters …)."""
+
+
+class BadExpression(LearnactError):
+    """Text that is no expression of the closed language; names the token and what is allowed."""
+
+
+class BadName(LearnactError):
+    """A name that is no Python identifier, is a keyword, or hides one that the emitted module needs."""
+
+
+class BadLaw(LearnactError):
+    """An input law with a parameter out of range, or text that names no law."""
+
+
+class UnsupportedNode(LearnactError):
+    """A SymPy node that a backend's printer does not know."""
+
+
+class NoClosedForm(LearnactError):
+    """No rule of the exact engine applies (an answer by quadrature may still exist)."""
+
+
+class Divergent(LearnactError):
+    """The expectation does not exist, or cannot be shown to exist: never answered with a number."""
+
+
+class NoStart(LearnactError):
+    """A named start that does not exist for this activation under this law, and why."""
+
+
+class WriteError(LearnactError):
+    """A target that exists already, or a folder that cannot be written."""

@@ -1,0 +1,196 @@
+"""An activation from one expression: the parser's result, checked, with the starts that its structure allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from fractions import Fraction
+from itertools import combinations
+
+import sympy as sp
+
+from learnact.compiler.errors import BadExpression, BadLaw, BadName, UnknownName
+from learnact.compiler.language import INFINITE, WORDS, UnknownSymbol, parse, parse_constant
+from learnact.compiler.laws import LAWS, Law, Normal
+from learnact.compiler.spec import (
+    Activation,
+    Family,
+    Names,
+    Start,
+    Values,
+    check_identifier,
+    gain,
+    shift,
+    snake_case,
+    x,
+)
+
+__all__ = ["from_expression", "parse", "parse_law", "parse_params"]
+
+MAX_PARAMETERS = 12  # the search for what scales the function tries subsets of the parameters
+PROBES = (Fraction(1, 50), Fraction(3, 10), Fraction(7, 10), Fraction(49, 50))
+"""Quantiles of the law at which an expression must be real."""
+
+Number = str | int | float | Fraction
+
+
+def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law | None = None) -> Activation:
+    """Build the activation that `text` writes in `x` and the scalar parameters `params` (name -> start value).
+
+    The starts are `declared` (the given values) and, before it, the one that a common factor of some
+    parameters allows: `balanced` (E[F^2] = E[F'^2] = 1) with an added constant among them, else `forward`
+    (E[F^2] = 1). Raises BadExpression and BadName.
+    """
+    slug = Names.of(snake_case(name), None, name).slug
+    law = law or Normal()
+    symbols = {p: sp.Symbol(p, real=True) for p in params}
+    _check_parameters(params, slug)
+    values = {symbols[p]: parse_constant(_literal(v), f"the value of {p}") for p, v in params.items()}
+    try:
+        function = parse(text, {"x": x, **symbols})
+    except UnknownSymbol as err:
+        hint = f"or give {err.symbol!r} a start value with --param {err.symbol}=1"
+        raise BadExpression(f"{err}; {hint}") from err
+    _check_function(function, values, law)
+
+    def declared(_: object, __: Law) -> Values:
+        return {s.name: v for s, v in values.items()}
+
+    starts = {"declared": Start(declared, note="the values as given")}
+    family = Family(
+        name=slug,
+        title="Declared by an expression",
+        formula=text.strip(),
+        parameters={p: 1 for p in params},
+        function=lambda _p, _n: function,
+        starts={**_scaled_start(function, values), **starts},
+        degrees=None,
+        law=law,
+    )
+    return Activation(family, None, class_name=name)
+
+
+def parse_params(pairs: Sequence[str]) -> dict[str, str]:
+    """Read NAME=VALUE pairs in order. Raises BadExpression on another form and on a repeated name."""
+    params: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not (name and equals and value):
+            raise BadExpression(f"--param takes NAME=VALUE, found {pair!r}; write e.g. --param a=1")
+        if name in params:
+            raise BadExpression(f"the parameter {name!r} is given twice; give one value")
+        params[name] = value
+    return params
+
+
+def parse_law(text: str) -> Law:
+    """Read `normal`, `uniform`, `arcsine` or `exponential`, with its parameter if given: `uniform:pi`, `normal:1/2`."""
+    name, colon, value = text.partition(":")
+    if name not in LAWS:
+        raise UnknownName("law", name, LAWS)
+    if not colon:
+        return LAWS[name]()
+    number = parse_constant(value, f"the parameter of the law {text!r}")
+    if not number.is_positive:
+        raise BadLaw(f"the law {text!r} needs a positive parameter, found {number}")
+    law = LAWS[name]()
+    return replace(law, **{fields(law)[0].name: number})
+
+
+def _literal(value: Number) -> str:
+    return value.strip() if isinstance(value, str) else str(value)
+
+
+def _check_parameters(params: Mapping[str, Number], function_name: str) -> None:
+    if not params:
+        raise BadExpression("no parameter is given, so nothing can learn; add e.g. --param a=1 and use a")
+    if len(params) > MAX_PARAMETERS:
+        raise BadExpression(f"{len(params)} parameters, an expression takes {MAX_PARAMETERS}; write a family file")
+    for name in params:
+        if name in WORDS:
+            raise BadName(f"the parameter {name!r} is a word of the expression language; choose another")
+        check_identifier(name, "parameter")
+        if name == function_name:
+            raise BadName(f"the parameter {name!r} has the name of the emitted function; choose another")
+
+
+def _check_function(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr], law: Law) -> None:
+    """The expression must depend on x and on every parameter, and be real where the law puts x."""
+    if not function.has(x):
+        raise BadExpression(f"the expression {function} does not depend on x; an activation is a function of x")
+    unused = [s.name for s in values if not function.has(s)]
+    if unused:
+        raise BadExpression(f"--param {unused[0]} does not occur in the expression (or cancels); leave it out")
+    try:
+        at_start = function.xreplace(values)
+    except (TypeError, ValueError) as err:  # SymPy's answers to a comparison of numbers that are not real
+        raise BadExpression(f"with the given values a comparison in {function} is of no real numbers") from err
+    if at_start.has(*INFINITE):
+        raise BadExpression(f"with the given values the expression is {at_start}, not finite and real; give others")
+    if not at_start.has(x):
+        raise BadExpression(f"with the given values the expression is the constant {at_start}; give other values")
+    for point in (law.quantile(sp.Rational(p)).evalf(17) for p in PROBES):
+        if not _is_real(at_start, float(point)):
+            raise BadExpression(f"{at_start} is not real at x = {float(point):.3g}, where the law {law} puts x")
+
+
+NUMERIC: dict[str, Callable[..., float]] = {
+    "erf": math.erf,
+    "sigmoid": lambda u: 0.5 * (1 + math.tanh(u / 2)),
+    "softplus": lambda u: max(u, 0.0) + math.log1p(math.exp(-abs(u))),
+    "Heaviside": lambda u, at_zero=0.5: 1.0 if u > 0 else at_zero if u == 0 else 0.0,
+}
+
+
+def _is_real(expr: sp.Expr, point: float) -> bool:
+    """Whether the expression has a real value at x = point; poles and overflow are left to the derivation."""
+    try:
+        return not isinstance(sp.lambdify(x, expr, [NUMERIC, "math"])(point), complex)
+    except (OverflowError, ZeroDivisionError):
+        return True
+    except (ValueError, TypeError):  # math's answers to the log of a negative number, and to a complex one
+        return False
+
+
+def _scaled_start(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> dict[str, Start]:
+    """The start that solves for the common factor of as many parameters as have one; {} if none has."""
+    subsets = (set(c) for size in range(len(values), 0, -1) for c in combinations(values, size))
+    scaled = next((c for c in subsets if homogeneity(function, c) == 1), None)
+    if scaled is None:
+        return {}
+    offset = next((s for s in values if s in scaled and sp.diff(function, s) == 1), None)
+
+    def start(_: object, __: Law) -> Values:
+        solved = {s: gain * v if s in scaled else v for s, v in values.items()}
+        if offset is not None:
+            solved[offset] = gain * (values[offset] + shift)
+        return {s.name: v for s, v in solved.items()}
+
+    factors = ", ".join(s.name for s in values if s in scaled)
+    if offset is None:
+        return {"forward": Start(start, note=f"the given values, {factors} scaled")}
+    return {"balanced": Start(start, note=f"the given values, {factors} scaled and {offset} shifted")}
+
+
+def homogeneity(expr: sp.Expr, scaled: set[sp.Symbol]) -> sp.Expr | None:
+    """The k with expr(t * scaled) = t**k * expr for every t > 0, read off the structure; None if there is none."""
+    if not expr.free_symbols & scaled:
+        return sp.S.Zero
+    if expr in scaled:
+        return sp.S.One
+    match expr:
+        case sp.Mul():
+            degrees = [homogeneity(a, scaled) for a in expr.args]
+            return None if None in degrees else sp.Add(*degrees)
+        case sp.Pow() if expr.exp.is_Rational:
+            inner = homogeneity(expr.base, scaled)
+            return None if inner is None else inner * expr.exp
+        case sp.Add() | sp.Max() | sp.Min() | sp.Abs():
+            parts = list(expr.args)
+        case sp.Piecewise() if not any(c.free_symbols & scaled for _, c in expr.args):
+            parts = [value for value, _ in expr.args]
+        case _:
+            return None
+    degrees_of_parts = {homogeneity(part, scaled) for part in parts if not part.is_zero}
+    return degrees_of_parts.pop() if len(degrees_of_parts) == 1 else None

@@ -1,0 +1,76 @@
+"""Fourier series with integer frequencies: offset, amplitudes and phases learn."""
+
+import sympy as sp
+
+from learnact.compiler.spec import Basis, Family, Feature, LinearFit, Start, gain, shift, x
+
+
+def harmonics(n: int) -> tuple[Feature, ...]:
+    """cos(k x) and sin(k x) from one cosine and one sine: double angles for even k, the two halves' sum for odd k."""
+    c = [sp.Symbol(f"cos{k}", real=True) for k in range(n + 1)]
+    s = [sp.Symbol(f"sin{k}", real=True) for k in range(n + 1)]
+    one = Feature(sp.Symbol("one", real=True), sp.S.One, sp.S.Zero)
+    steps = [one, Feature(c[1], sp.cos(x), -s[1]), Feature(s[1], sp.sin(x), c[1])]
+    for k in range(2, n + 1):
+        i, j = k // 2, k - k // 2
+        if i == j:
+            twice = sp.Symbol(f"twice{i}", real=True)
+            steps.append(Feature(twice, 2 * s[i], 2 * i * c[i], weighted=False))
+            cosine, sine = 1 - twice * s[i], twice * c[i]
+        else:
+            cosine, sine = c[i] * c[j] - s[i] * s[j], s[i] * c[j] + c[i] * s[j]
+        steps += [Feature(c[k], cosine, -k * s[k]), Feature(s[k], sine, k * c[k])]
+    return tuple(steps)
+
+
+def weights(p, n):
+    """a cos(kx - phi)/k! = (a cos phi / k!) cos(kx) + (a sin phi / k!) sin(kx)."""
+    pairs = [
+        (a * sp.cos(phi) / sp.factorial(k), a * sp.sin(phi) / sp.factorial(k))
+        for k, (a, phi) in enumerate(zip(p.coefficients, p.phases, strict=True), start=1)
+    ]
+    return [p.offset, *(w for pair in pairs for w in pair)]
+
+
+def start(n, law):
+    """Equal amplitudes, phases pi/4: then cosines and sines have one Gram matrix under a symmetric law."""
+    return {"offset": gain * shift, "coefficients": [gain] * n, "phases": [sp.pi / 4] * n}
+
+
+def polar(amplitude_cos: list[sp.Expr], amplitude_sin: list[sp.Expr]) -> tuple[list[sp.Expr], list[sp.Expr]]:
+    """Coefficients and phases of sum_k (A_k cos + B_k sin) written as sum_k coefficient_k cos(. - phase_k)/k!."""
+    pairs = list(zip(amplitude_cos, amplitude_sin, strict=True))
+    coefficients = [sp.sqrt(a**2 + b**2) * sp.factorial(k) for k, (a, b) in enumerate(pairs, start=1)]
+    return coefficients, [sp.atan2(b, a) for a, b in pairs]
+
+
+def from_solution(n, law, solution):
+    """The least-squares weights of 1, cos x, ..., cos nx, sin x, ..., sin nx as parameter values."""
+    coefficients, phases = polar(solution[1 : n + 1], solution[n + 1 :])
+    return {"offset": solution[0], "coefficients": coefficients, "phases": phases}
+
+
+fourier = Family(
+    name="fourier",
+    title="Fourier series",
+    formula="offset + sum_{k=1..n} coefficients_k cos(k x - phases_k)/k!",
+    parameters={"offset": 1, "coefficients": lambda n: n, "phases": lambda n: n},
+    function=lambda p, n: (
+        p.offset
+        + sum(
+            a * sp.cos(k * x - phi) / sp.factorial(k)
+            for k, (a, phi) in enumerate(zip(p.coefficients, p.phases, strict=True), start=1)
+        )
+    ),
+    basis=Basis(harmonics, weights),
+    starts={
+        "balanced": Start(start, note="equal amplitudes, phases pi/4"),
+        "paper": Start(start, root="plus", note="published signs, offset > 0"),
+    },
+    fit=LinearFit(
+        features=lambda n, law: [sp.S.One, *(f(k * x) for f in (sp.cos, sp.sin) for k in range(1, n + 1))],
+        values=from_solution,
+    ),
+    domain="all x; bounded, period 2 pi",
+    reference="Khalfaoui-Hassani & Kesselheim 2025, arXiv:2502.01247",
+)

@@ -1,0 +1,42 @@
+"""Legendre polynomials on [-2, 2], which holds 95 % of a standard normal input."""
+
+import sympy as sp
+
+from learnact.compiler.spec import Basis, Family, Feature, LinearFit, Start, gain, shift, slope_of, x
+
+
+def recurrence(n: int) -> tuple[Feature, ...]:
+    """p_k = P_k(x/2): k p_k = (2k-1) (x/2) p_{k-1} - (k-1) p_{k-2} and p_k' = (2k-1)/2 p_{k-1} + p_{k-2}'."""
+    p = [sp.Symbol(f"p{k}", real=True) for k in range(n + 1)]
+    steps = [Feature(p[0], sp.S.One, sp.S.Zero), Feature(p[1], x / 2, sp.Rational(1, 2))]
+    for k in range(2, n + 1):
+        value = sp.Rational(2 * k - 1, 2 * k) * x * p[k - 1] - sp.Rational(k - 1, k) * p[k - 2]
+        slope = sp.Rational(2 * k - 1, 2) * p[k - 1] + (slope_of(p[k - 2]) if k > 2 else 0)
+        steps.append(Feature(p[k], value, slope))
+    return tuple(steps)
+
+
+def balanced(n, law):
+    """Signs + - - + + ... over k!."""
+    return {
+        "coefficients": [
+            gain * shift,
+            *(gain * sp.Rational((-1) ** (k // 2), sp.factorial(k)) for k in range(1, n + 1)),
+        ]
+    }
+
+
+legendre = Family(
+    name="legendre",
+    title="Legendre polynomial",
+    formula="sum_{k=0..n} coefficients_k P_k(x/2)",
+    parameters={"coefficients": lambda n: n + 1},
+    function=lambda p, n: sum(a * sp.polys.orthopolys.legendre_poly(k, x / 2) for k, a in enumerate(p.coefficients)),
+    basis=Basis(recurrence, weights=lambda p, n: p.coefficients),
+    starts={"balanced": Start(balanced, note="signs + - - + over k!")},
+    fit=LinearFit(
+        features=lambda n, law: [sp.polys.orthopolys.legendre_poly(k, x / 2) for k in range(n + 1)],
+        values=lambda n, law, solution: {"coefficients": solution},
+    ),
+    domain="|x| <= 2, where every |P_k| <= 1; grows like |x|^n outside",
+)

@@ -1,0 +1,21 @@
+"""One sine wave; a family without a degree. sqrt(2) sin(x + pi/4) has E[F^2] = E[F'^2] = 1 for every sigma."""
+
+import sympy as sp
+
+from learnact.compiler.spec import Family, Start, gain, x
+
+sinusoid = Family(
+    name="sinusoid",
+    title="Sinusoid",
+    formula="amplitude * sin(frequency x + phase)",
+    degrees=None,
+    parameters={"amplitude": 1, "frequency": 1, "phase": 1},
+    function=lambda p, _: p.amplitude * sp.sin(p.frequency * x + p.phase),
+    starts={
+        "balanced": Start(
+            lambda _, law: {"amplitude": gain, "frequency": sp.S.One, "phase": sp.pi / 4},
+            note="frequency 1 and phase pi/4 under N(0, sigma^2): length 1 forward and backward whatever sigma is",
+        )
+    },
+    domain="all x; bounded",
+)

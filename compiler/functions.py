@@ -1,0 +1,66 @@
+"""Functions that a declaration may use beyond SymPy's own, and the classical activations used as fit targets."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+
+class sigmoid(sp.Function):
+    """1 / (1 + exp(-u)), kept whole so that printers can call the stable library function."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return self * (1 - self)
+
+    @classmethod
+    def eval(cls, u: sp.Expr) -> sp.Expr | None:
+        if u.is_zero:
+            return sp.Rational(1, 2)
+        return None
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real
+
+    def _eval_rewrite_as_exp(self, u: sp.Expr, **_: object) -> sp.Expr:
+        return 1 / (1 + sp.exp(-u))
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return (1 / (1 + sp.exp(-self.args[0])))._eval_evalf(prec)
+
+
+class softplus(sp.Function):
+    """log(1 + exp(u)), kept whole so that printers can call the stable library function."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sigmoid(self.args[0])
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real
+
+    def _eval_rewrite_as_exp(self, u: sp.Expr, **_: object) -> sp.Expr:
+        return sp.log(1 + sp.exp(u))
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        return sp.log(1 + sp.exp(self.args[0]))._eval_evalf(prec)
+
+
+def gelu(x: sp.Expr) -> sp.Expr:
+    """x Phi(x) with the exact normal distribution function (Hendrycks & Gimpel 2016)."""
+    return x * (1 + sp.erf(x / sp.sqrt(2))) / 2
+
+
+def relu(x: sp.Expr) -> sp.Expr:
+    """max(0, x)."""
+    return sp.Max(0, x)
+
+
+def silu(x: sp.Expr) -> sp.Expr:
+    """x sigmoid(x)."""
+    return x * sigmoid(x)
+
+
+CLASSICAL = {"gelu": gelu, "relu": relu, "silu": silu, "tanh": sp.tanh}
+"""Targets of the fitted starts, by the name a start carries."""
