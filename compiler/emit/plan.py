@@ -1,0 +1,36 @@
+"""What generated/ holds: the golden set, its manifest and its lazy package file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from learnact.compiler.emit.render import environment
+from learnact.compiler.version import VERSION
+
+GENERATED = (
+    "hermite:2", "hermite:3", "hermite:5", "hermite:8", "fourier:3", "fourier:6", "fourier_free:6", "tropical:3",
+    "tropical:6", "tropical_rational:6", "chebyshev:5", "legendre:5", "sinusoid",
+)  # fmt: skip
+
+
+def plan(specs: Sequence[str] = GENERATED) -> dict[str, str]:
+    """File name -> text of everything that generated/ holds. Raises whatever emission raises."""
+    from learnact.compiler.emit import emit  # noqa: PLC0415
+    from learnact.compiler.registry import resolve  # noqa: PLC0415
+
+    sources = [emit(resolve(spec)) for spec in specs]
+    manifest = {
+        "compiler": VERSION,
+        "modules": {
+            s.names.slug: {"spec": s.names.spec, "class": s.names.cls, "inputs": s.inputs, "body": s.body}
+            for s in sources
+        },
+    }
+    package = (
+        environment()
+        .get_template("package.py.jinja")
+        .render(classes=sorted((s.names.cls, s.names.slug) for s in sources))
+    )
+    files = {s.filename: s.text for s in sources}
+    return files | {"MANIFEST.json": json.dumps(manifest, indent=2) + "\n", "__init__.py": package}

@@ -1,0 +1,22 @@
+"""What emission hands on: the text of one standalone module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from learnact.compiler.spec import Names
+
+
+@dataclass(frozen=True)
+class Source:
+    """One emitted file."""
+
+    text: str
+    names: Names
+    inputs: str  # first 16 hexadecimal digits: declaration, templates and compiler version
+    body: str  # first 16 hexadecimal digits: every line below the header
+
+    @property
+    def filename(self) -> str:
+        """hermite5.py."""
+        return f"{self.names.slug}.py"

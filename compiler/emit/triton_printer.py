@@ -1,0 +1,133 @@
+"""Print a Program's statements as Triton code: the same statements as in torch, in Triton's vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sympy as sp
+
+from learnact.compiler.emit.torch_printer import TorchPrinter, number
+from learnact.compiler.functions import sigmoid, softplus
+from learnact.compiler.lower.choice import Largest, Magnitude, Sign
+from learnact.compiler.lower.names import Fresh
+from learnact.compiler.lower.program import Block, Statement
+from learnact.compiler.spec import x
+
+CALLS: dict[type, str] = {
+    sp.exp: "tl.exp",
+    sp.log: "tl.log",
+    sp.sin: "tl.sin",
+    sp.cos: "tl.cos",
+    sp.tan: "libdevice.tan",
+    sp.tanh: "libdevice.tanh",
+    sp.sinh: "libdevice.sinh",
+    sp.cosh: "libdevice.cosh",
+    sp.atan: "libdevice.atan",
+    sp.erf: "tl.erf",
+    sp.erfc: "libdevice.erfc",
+    sp.Abs: "tl.abs",
+    Magnitude: "tl.abs",
+    sp.sign: "_sign_tile",
+    Sign: "_sign_tile",
+    sigmoid: "tl.sigmoid",
+    softplus: "_softplus_tile",
+}
+"""SymPy function -> Triton call of one argument; a new function is one line here."""
+
+REQUIRES = {"_softplus_tile": ("_larger_tile", "libdevice")}
+"""Helper -> what else it calls."""
+
+HELPERS = ("_larger_tile", "_smaller_tile", "_sign_tile", "_softplus_tile", "_sin_and_cos_tile")
+"""Device functions of triton_helpers.py.jinja, in its order."""
+
+NAN = 'float("nan")'
+
+
+class TritonPrinter(TorchPrinter):
+    """Prints expressions for a tile of elements in registers, and remembers which helpers they call."""
+
+    backend = "triton"
+    library = "tl"
+
+    def __init__(self, entries: Iterable[sp.Symbol]) -> None:
+        super().__init__(entries)
+        self.called: set[str] = set()
+
+    def block(self, block: Block, taken: Iterable[str]) -> tuple[list[str], tuple[sp.Expr, ...]]:
+        """Lines of all statements, and the results in terms of their names.
+
+        Where a sine and a cosine of one argument are both wanted, one call finds both.
+        """
+        pairs = _Pairs(block, Fresh(taken), self.entries)
+        lines = []
+        for statement in block.statements:
+            lines += self._pairs_for(pairs, statement.value)
+            value = statement.value.xreplace(pairs.names)
+            if value != statement.target:  # else the statement is the sine or cosine itself, found by now
+                lines += self.lines(Statement(statement.target, value, statement.best))
+        for result in block.results:
+            lines += self._pairs_for(pairs, result)
+        return lines, tuple(r.xreplace(pairs.names) for r in block.results)
+
+    def _pairs_for(self, pairs: _Pairs, value: sp.Expr) -> list[str]:
+        lines = []
+        for u in pairs.due(value):
+            self._call("_sin_and_cos_tile")
+            targets = f"{pairs.names[sp.sin(u)]}, {pairs.names[sp.cos(u)]}"
+            lines.append(f"{targets} = _sin_and_cos_tile({self(u.xreplace(pairs.names))})")
+        return lines
+
+    def _call(self, name: str) -> str:
+        self.called |= {name.partition(".")[0], *REQUIRES.get(name, ())}
+        return name
+
+    def _function(self, e: sp.Expr) -> str:
+        return self._call(CALLS[type(e)])
+
+    def _better(self, kind: type, first: sp.Expr, second: sp.Expr) -> str:
+        name = self._call("_larger_tile" if kind is Largest else "_smaller_tile")
+        return f"{name}({self._tile(second)}, {self._tile(first)})"
+
+    def _step(self, e: sp.Expr) -> str:
+        u = self._factor(e.args[0])
+        return f"tl.where({u} == 0.0, {number(e.args[1])}, ({u} > 0.0).to(x.dtype))"
+
+    def _raised(self, base: sp.Expr, exponent: sp.Expr) -> str:
+        return f"{self._call('libdevice.pow')}({self(base)}, {self._tile(exponent)})"
+
+    def _tile(self, e: sp.Expr) -> str:
+        """The expression in the tile's own type, which a bare number would not take on everywhere."""
+        return self._constant(number(e)) if e.is_number else self(e)
+
+    def _constant(self, value: str) -> str:
+        return f"tl.full(x.shape, {value}, x.dtype)"
+
+
+class _Pairs:
+    """Arguments of which a block wants the sine and the cosine, and the names that these get."""
+
+    def __init__(self, block: Block, fresh: Fresh, entries: set[sp.Symbol]) -> None:
+        named = {s.value: s.target for s in block.statements if isinstance(s.value, (sp.sin, sp.cos))}
+        wide = _wide(block.statements)
+        sines, cosines = ({e.args[0] for v in block.all for e in v.atoms(kind)} for kind in (sp.sin, sp.cos))
+        found = (u for u in sines & cosines if u.free_symbols & wide)
+        self.arguments = sorted(found, key=lambda u: (sp.count_ops(u), sp.default_sort_key(u)))  # inner ones first
+        self.names: dict[sp.Expr, sp.Symbol] = {}
+        for u in self.arguments:
+            for e in (sp.sin(u), sp.cos(u)):
+                self.names[e] = named.get(e) or fresh.numbered(type(e).__name__)
+
+    def due(self, value: sp.Expr) -> list[sp.Expr]:
+        """Arguments that `value` needs and nothing before it did."""
+        found = [u for u in self.arguments if value.has(sp.sin(u), sp.cos(u))]
+        self.arguments = [u for u in self.arguments if u not in found]
+        return found
+
+
+def _wide(statements: Sequence[Statement]) -> set[sp.Symbol]:
+    """What differs from element to element: x, and every statement that reads something that does."""
+    found = {x}
+    for s in statements:
+        if s.value.free_symbols & found:
+            found |= {s.target, *([s.best] if s.best else [])}
+    return found

@@ -1,0 +1,21 @@
+"""Lower: an Activation becomes a Program of straight-line statements with an analytic backward."""
+
+from __future__ import annotations
+
+from learnact.compiler.lower.basis import lower_basis
+from learnact.compiler.lower.general import lower_general
+from learnact.compiler.lower.program import Block, Input, Program, Statement
+from learnact.compiler.spec import Activation
+
+__all__ = ["Block", "Input", "Program", "Statement", "lower"]
+
+
+def lower(activation: Activation) -> Program:
+    """Turn a declaration into straight-line code. Raises BadDeclaration."""
+    if activation.features:
+        inputs, forward, backward = lower_basis(activation)
+        passes = [("basis", forward.operations + backward.operations)]
+    else:
+        inputs, forward, backward, passes = lower_general(activation)
+        passes.append(("share", forward.operations + backward.operations))
+    return Program(activation, inputs, forward, backward, tuple(passes))

@@ -1,0 +1,135 @@
+"""Lower any declared expression: differentiate symbolically, then share sub-expressions jointly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import sympy as sp
+
+from learnact.compiler.functions import sigmoid, softplus
+from learnact.compiler.lower.choice import Largest, Select, Smallest, Winner, choose, is_indicator
+from learnact.compiler.lower.names import Fresh
+from learnact.compiler.lower.program import Block, Input, Statement
+from learnact.compiler.spec import Activation, x
+
+EXTREMA = (Largest, Smallest)
+
+Pass = Callable[[tuple[sp.Expr, ...], Activation], tuple[sp.Expr, ...]]
+
+
+def stabilize(exprs: tuple[sp.Expr, ...], activation: Activation) -> tuple[sp.Expr, ...]:
+    """log(1 + exp u) -> softplus(u) and 1/(1 + exp u) -> sigmoid(-u): the naive forms overflow in fp32 at |u| = 88."""
+    u = sp.Wild("u")
+    out = []
+    for e in exprs:
+        e = e.replace(sp.log(1 + sp.exp(u)), softplus(u)).replace(1 / (1 + sp.exp(u)), sigmoid(-u))
+        out.append(e)
+    return tuple(out)
+
+
+def plain_conditions(exprs: tuple[sp.Expr, ...], activation: Activation) -> tuple[sp.Expr, ...]:
+    """If-then-else among conditions, SymPy's form of a comparison with a Piecewise, becomes and, or."""
+
+    def plain(c: sp.Basic, yes: sp.Basic, no: sp.Basic) -> sp.Basic:
+        return sp.Or(sp.And(c, yes), sp.And(sp.Not(c), no))
+
+    return tuple(e.replace(sp.ITE, plain) for e in exprs)
+
+
+def make_choices(exprs: tuple[sp.Expr, ...], activation: Activation) -> tuple[sp.Expr, ...]:
+    """Functions with kinks become those whose derivatives are stated."""
+    return tuple(choose(e, activation.symbols) for e in exprs)
+
+
+def differentiate(exprs: tuple[sp.Expr, ...], activation: Activation) -> tuple[sp.Expr, ...]:
+    """F -> F, dF/dx, dF/d(parameter) ..."""
+    (f,) = exprs
+    return (f, *(sp.diff(f, s) for s in (x, *activation.symbols)))
+
+
+PASSES: tuple[Pass, ...] = (stabilize, plain_conditions, make_choices, differentiate)
+
+
+def lower_general(activation: Activation) -> tuple[tuple[Input, ...], Block, Block, list[tuple[str, int]]]:
+    """Inputs, forward, backward, and what each pass left."""
+    exprs: tuple[sp.Expr, ...] = (activation.function,)
+    report = []
+    for step in PASSES:
+        exprs = step(exprs, activation)
+        report.append((step.__name__, sum(int(sp.count_ops(e)) for e in exprs)))
+    fresh = Fresh(v.name for v in activation.parameters)
+    inputs = []
+    renamed: dict[sp.Symbol, sp.Symbol] = {}
+    for v in activation.parameters:
+        entries = v.symbols if v.scalar else fresh.letter(len(v.symbols))
+        renamed |= dict(zip(v.symbols, entries, strict=True))
+        inputs.append(Input(v.name, None, entries))
+    exprs = tuple(e.xreplace(renamed) for e in exprs)
+    return tuple(inputs), _shared(exprs[:1], fresh), _shared(exprs[1:], fresh), report
+
+
+def _shared(exprs: tuple[sp.Expr, ...], fresh: Fresh) -> Block:
+    """Compute what several of them hold once; parts are named by what they are."""
+    parts, results = _parts(exprs, Fresh(fresh.taken))
+    sharer = _Sharer(Fresh(fresh.taken), [value for _, value in parts] + results)
+    for symbol, value in parts:
+        sharer.known[symbol] = sharer.statement(value)
+    finished = tuple(map(sharer.inline, results))
+    used = {s for e in (*(s.value for s in sharer.statements), *finished) for s in e.free_symbols}
+    return Block(tuple(s if s.best in used else replace(s, best=None) for s in sharer.statements), finished)
+
+
+def _parts(exprs: tuple[sp.Expr, ...], names: Fresh) -> tuple[list[tuple[sp.Symbol, sp.Expr]], list[sp.Expr]]:
+    """Common sub-expressions and what is left; constants stay where they are: named, they would be no tensors."""
+    parts, results = sp.cse(exprs, symbols=names.parts(), order="canonical")
+    constants: dict[sp.Symbol, sp.Expr] = {}
+    shared = []
+    for symbol, value in parts:
+        value = value.xreplace(constants)
+        if value.is_number:
+            constants[symbol] = value
+        else:
+            shared.append((symbol, value))
+    return shared, [e.xreplace(constants) for e in results]
+
+
+class _Sharer:
+    """Turns shared parts into statements, and choices inside expressions too: they print as several lines."""
+
+    def __init__(self, names: Fresh, exprs: Sequence[sp.Expr]) -> None:
+        self.names = names
+        self.known: dict[sp.Expr, sp.Expr] = {}  # what has a name already
+        self.winners = {w.best(*w.args): w for e in exprs for w in e.atoms(Winner)}
+        self.statements: list[Statement] = []
+
+    def statement(self, e: sp.Expr) -> sp.Expr:
+        """Give the expression a statement of its own; its name."""
+        if e in self.winners:  # the winner's statement finds the winning value too
+            self.inline(self.winners[e])
+        if e in self.known:
+            return self.known[e]
+        if not isinstance(e, Winner):
+            value = e.func(*map(self.inline, e.args))
+            return self._named(e, "best" if isinstance(e, EXTREMA) else _stem(value), value)
+        value = e.func(*(self.statement(a) if a.args and not a.is_number else self.inline(a) for a in e.args))
+        best = self.names.numbered("best")
+        self.known[e.best(*e.args)] = best
+        return self._named(e, "winner", value, best)
+
+    def inline(self, e: sp.Expr) -> sp.Expr:
+        """Put known parts in by their names, and choices behind statements."""
+        if e in self.known:
+            return self.known[e]
+        if isinstance(e, (Winner, *EXTREMA)) or (isinstance(e, Select) and not is_indicator(e)):
+            return self.statement(e)
+        return e.func(*map(self.inline, e.args)) if e.args else e
+
+    def _named(self, e: sp.Expr, stem: str, value: sp.Expr, best: sp.Symbol | None = None) -> sp.Symbol:
+        self.known[e] = self.names.numbered(stem)
+        self.statements.append(Statement(self.known[e], value, best))
+        return self.known[e]
+
+
+def _stem(value: sp.Expr) -> str:
+    return type(value).__name__.lower() if value.is_Function else "part"

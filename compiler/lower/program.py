@@ -1,0 +1,83 @@
+"""What lowering hands on: an activation as straight-line statements, forward and backward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+from learnact.compiler.spec import Activation
+
+
+@dataclass(frozen=True)
+class Statement:
+    """target = value, where value holds x, entries of inputs and earlier targets."""
+
+    target: sp.Symbol
+    value: sp.Expr
+    best: sp.Symbol | None = None  # beside a Winner's index: the winning argument's name, if it is used
+
+
+@dataclass(frozen=True)
+class Input:
+    """One tensor that the element-wise code reads: a parameter, or a function of parameters worked out before."""
+
+    name: str
+    value: sp.Expr | None  # over symbols named like the parameters; None: the parameter of this name itself
+    entries: tuple[sp.Symbol, ...]  # its entries, as the element-wise code calls them
+    factors: tuple[sp.Expr, ...] = ()  # numbers that multiply the value entry by entry; (): none do
+
+
+@dataclass(frozen=True)
+class Block:
+    """Statements and the expressions that they are for."""
+
+    statements: tuple[Statement, ...]
+    results: tuple[sp.Expr, ...]
+
+    @property
+    def operations(self) -> int:
+        """Arithmetic operations and function calls per element."""
+        return sum(int(sp.count_ops(e)) for e in self.all)
+
+    @property
+    def all(self) -> tuple[sp.Expr, ...]:
+        """The statements' values, then the results."""
+        return (*(s.value for s in self.statements), *self.results)
+
+
+@dataclass(frozen=True)
+class Program:
+    """F, dF/dx and every dF/d(entry of an input), element by element."""
+
+    activation: Activation
+    inputs: tuple[Input, ...]
+    forward: Block  # one result: F
+    backward: Block  # dF/dx, then dF/d(entry) input by input
+    passes: tuple[tuple[str, int], ...]  # name of each pass and the operations of the whole after it
+
+    @property
+    def slope(self) -> sp.Expr:
+        """dF/dx."""
+        return self.backward.results[0]
+
+    @property
+    def partials(self) -> tuple[sp.Expr, ...]:
+        """dF/d(entry), flat, in the order of the inputs' entries."""
+        return self.backward.results[1:]
+
+    def __str__(self) -> str:
+        lines = [f"program {self.activation.names.spec}"]
+        for i in self.inputs:
+            work = f" = {i.value}" if i.value is not None else ""
+            lines.append(f"  input   {i.name}{work}: {', '.join(map(str, i.entries))}")
+        lines += [f"  forward, {self.forward.operations} operations"]
+        lines += [f"    {s.target} = {s.value}" for s in self.forward.statements]
+        lines += [f"    value = {self.forward.results[0]}", f"  backward, {self.backward.operations} operations"]
+        lines += [f"    {s.target} = {s.value}" for s in self.backward.statements]
+        lines.append(f"    slope = {self.slope}")
+        entries = [e for i in self.inputs for e in i.entries]
+        lines += [f"    d/d{e} = {p}" for e, p in zip(entries, self.partials, strict=True)]
+        lines.append("  passes")
+        lines += [f"    {name:<14} {count} operations" for name, count in self.passes]
+        return "\n".join(lines)
