@@ -1,0 +1,112 @@
+"""The referee: runs an emitted file and holds it against its declaration.
+
+It sees the declaration and the file, nothing in between: it differentiates the declared expression itself,
+evaluates it to 30 digits, finds the kinks itself, and integrates what the file computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from learnact.compiler.errors import UnknownName
+from learnact.compiler.spec import Activation
+from learnact.compiler.verify import (
+    checks_autograd,
+    checks_compile,
+    checks_module,
+    checks_shapes,
+    checks_starts,
+    checks_text,
+    checks_values,
+)
+from learnact.compiler.verify.ledger import Finding, expect
+from learnact.compiler.verify.load import Text, executed
+from learnact.compiler.verify.log import CheckFunction, Log
+from learnact.compiler.verify.report import Check, Report, Skipped
+from learnact.compiler.verify.subject import Subject
+from learnact.compiler.verify.tolerances import PRECISIONS
+
+__all__ = ["Check", "Report", "Skipped", "verify"]
+
+STATIC: dict[str, CheckFunction] = {
+    "header": checks_text.check_header,
+    "imports": checks_text.check_imports,
+}
+"""Checks of the text alone; they are made before anything is executed."""
+
+CHECKS: dict[str, CheckFunction] = {
+    "names": checks_text.check_names,
+    "degree": checks_text.check_degree,
+    "starts": checks_starts.check_starts,
+    "moments": checks_starts.check_moments,
+    "monte_carlo": checks_starts.check_monte_carlo,
+    **{f"value_{p.label}": partial(checks_values.check_value, precision=p) for p in PRECISIONS},
+    **{f"slope_{p.label}": partial(checks_values.check_slope, precision=p) for p in PRECISIONS},
+    **{
+        f"parameter_gradients_{p.label}": partial(checks_values.check_parameter_gradients, precision=p)
+        for p in PRECISIONS
+    },
+    "kinks": checks_values.check_kinks,
+    "ties": checks_values.check_ties,
+    "large_x": checks_values.check_large_x,
+    "gradcheck": checks_autograd.check_gradcheck,
+    "gradgradcheck": checks_autograd.check_gradgradcheck,
+    "forward_mode": checks_autograd.check_forward_mode,
+    "vmap": checks_autograd.check_vmap,
+    "per_sample_gradients": checks_autograd.check_per_sample_gradients,
+    "shapes": checks_shapes.check_shapes,
+    "channels": checks_shapes.check_channels,
+    "frozen_parts": checks_shapes.check_frozen_parts,
+    "errors": checks_module.check_errors,
+    "state_dict": checks_module.check_state_dict,
+    "deepcopy": checks_module.check_deepcopy,
+    "purity": checks_module.check_purity,
+    "nan": checks_module.check_nan,
+}
+"""Checks of the running module, in the order in which they are made."""
+
+SLOW: dict[str, CheckFunction] = {"compile": checks_compile.check_compile}
+"""Checks that take many seconds; a quick verification says that it leaves them out."""
+
+
+def verify(activation: Activation, path: Path, *, quick: bool = False, only: Collection[str] | None = None) -> Report:
+    """Check the emitted file at `path` against the declaration.
+
+    `quick` leaves out what needs a compiler; `only` leaves out every check of the running module that it does not
+    name. The report lists what was left out. Whatever the file does wrong is in the report too: a check that the file
+    makes fail with an exception has failed, and says which exception. A file with a foreign import is not executed.
+    Raises OSError if the file cannot be read, UnknownName for a check that does not exist.
+    """
+    path = Path(path)
+    subject = Subject(activation, path, Text.of(path.read_bytes().decode()))
+    log = Log(subject)
+    checks = {**CHECKS, **SLOW}
+    for name in only or ():
+        if name not in checks:
+            raise UnknownName("check", name, checks)
+    if quick:
+        log.skip(SLOW, "left out of a quick verification")
+        checks = CHECKS
+    if only is not None:
+        log.skip([name for name in checks if name not in only], "not asked for")
+        checks = {name: check for name, check in checks.items() if name in only}
+    static = {name: log.make(name, check) for name, check in STATIC.items()}
+    with ExitStack() as stack:
+        if static["imports"] and log.make("loads", partial(_load, stack=stack)):
+            for name, check in checks.items():
+                log.make(name, check)
+        else:
+            log.skip(checks, "the file was not executed, or did not load")
+    return Report(activation.names.spec, path.name, tuple(log.checks), tuple(log.skipped))
+
+
+def _load(subject: Subject, stack: ExitStack) -> Finding:
+    """Execute the file for as long as the stack is open; it must define what the declaration names."""
+    subject.module = stack.enter_context(executed(subject.path))
+    names = ("STARTS", subject.activation.names.cls, subject.activation.names.slug)
+    missing = [name for name in names if not hasattr(subject.module, name)]
+    expect(not missing, f"the file does not define {', '.join(missing)}")
+    return Finding(0.0, 0.0, f"defines {', '.join(names)}")

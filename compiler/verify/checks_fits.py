@@ -1,0 +1,49 @@
+"""Fitted starts: the printed one must be the nearest to its target, in value and slope."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from learnact.compiler.functions import CLASSICAL
+from learnact.compiler.spec import LinearFit, x
+from learnact.compiler.verify import points, quadrature, tolerances
+from learnact.compiler.verify.ledger import Ledger, expect
+from learnact.compiler.verify.moments import Emitted, emitted
+from learnact.compiler.verify.subject import Subject
+
+DIRECTIONS = 8  # random moves of all parameters at once, each made forth and back
+
+
+def check_fit(subject: Subject, start: str, ledger: Ledger) -> None:
+    """A linear fit leaves a residual orthogonal to every feature; no small move improves any other fit."""
+    fit = subject.activation.family.fit
+    expect(fit is not None, f"{start} is no declared start and the family declares no fit")
+    values = subject.printed(start)
+    fitted = emitted(subject, values)
+    distance, norm = _distance(fitted, start), _distance(fitted, start, share=0.0)
+    ledger.compare(distance, norm, f"{start}, no farther from its target than 0 is")
+    if isinstance(fit, LinearFit):
+        _orthogonal(subject, fit, fitted, start, ledger)
+        return
+    for k in range(DIRECTIONS):
+        step = tolerances.FIT_STEP * points.rng(450 + k).normal(size=len(values)) * (1 + np.abs(values))
+        for sign in (1.0, -1.0):
+            moved = emitted(subject, tuple((np.array(values) + sign * step).tolist()))
+            gained = (distance - _distance(moved, start)) / norm
+            ledger.compare(max(0.0, gained), tolerances.FIT_GAIN, f"{start}, moved in direction {k}")
+
+
+def _orthogonal(subject: Subject, fit: LinearFit, f: Emitted, start: str, ledger: Ledger) -> None:
+    target, target_slope = quadrature.on_nodes(CLASSICAL[start](x), x, f.nodes)
+    norm = np.sqrt(f.mean(target**2 + target_slope**2))
+    for feature in fit.features(subject.activation.degree, subject.law):
+        phi, slope = quadrature.on_nodes(feature, x, f.nodes)
+        product = f.mean((f.value - target) * phi + (f.slope - target_slope) * slope)
+        correlation = product / (norm * np.sqrt(f.mean(phi**2 + slope**2)))
+        ledger.compare(abs(correlation), tolerances.FIT, f"{start}, residual against {feature}")
+
+
+def _distance(f: Emitted, start: str, share: float = 1.0) -> float:
+    """E[(s F - T)^2] + E[(s F' - T')^2] for the share s."""
+    target, slope = quadrature.on_nodes(CLASSICAL[start](x), x, f.nodes)
+    return f.mean((share * f.value - target) ** 2 + (share * f.slope - slope) ** 2)

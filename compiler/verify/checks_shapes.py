@@ -1,0 +1,121 @@
+"""Any shape and layout, any channel axis, frozen parts: the same numbers as element by element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from learnact.compiler.verify import points
+from learnact.compiler.verify.ledger import Finding, Ledger, expect, kept
+from learnact.compiler.verify.oracle import Known
+from learnact.compiler.verify.subject import Subject, double
+from learnact.compiler.verify.tolerances import FP64, GROWTH, SUMMATION
+
+Layout = Callable[[Tensor], Tensor]
+
+LAYOUTS: dict[str, tuple[tuple[int, ...], Layout]] = {
+    "0-d": ((), lambda t: t),
+    "1-d": ((7,), lambda t: t),
+    "one element": ((1,), lambda t: t),
+    "3-d": ((2, 3, 5), lambda t: t),
+    "5-d": ((2, 3, 2, 2, 2), lambda t: t),
+    "transposed": ((3, 4), lambda t: t.T),
+    "strided": ((4, 6), lambda t: t[::2, 1::2]),
+    "expanded": ((3, 1), lambda t: t.expand(3, 4)),
+    "channels last": ((2, 3, 4, 2), lambda t: t.to(memory_format=torch.channels_last)),
+    "empty": ((0, 3), lambda t: t),
+}
+CHANNEL_CASES = (((4, 3), -1), ((2, 5, 3), -1), ((2, 3, 4), 1), ((2, 3, 2, 2), 1), ((3, 2), 0), ((3,), -1))
+CHANNELS = 3
+
+
+def _random(shape: tuple[int, ...], stream: int) -> Tensor:
+    return torch.tensor(points.rng(stream).normal(scale=1.5, size=shape))
+
+
+def check_shapes(subject: Subject) -> Finding:
+    """Values, input gradients and parameter gradients for every layout, against the oracle element by element."""
+    ledger, setting = Ledger(), subject.generic
+    for label, (shape, layout) in LAYOUTS.items():
+        leaf = _random(shape, 600).requires_grad_()
+        x = layout(leaf)
+        parameters = subject.tensors(setting.values, torch.float64)
+        out = subject.function(x, *parameters)
+        expect(out.shape == x.shape, f"{label}: shape {tuple(x.shape)} in, {tuple(out.shape)} out")
+        cotangent = layout(_random(shape, 601))
+        slope, *gradients = torch.autograd.grad(out, [x, *parameters], cotangent)
+        expect(slope.shape == x.shape, f"{label}: gradient of shape {tuple(slope.shape)} for {tuple(x.shape)}")
+        for p, g in zip(parameters, gradients, strict=True):
+            expect(g.shape == p.shape, f"{label}: parameter gradient of shape {tuple(g.shape)} for {tuple(p.shape)}")
+        _compare(subject, ledger, label, (x, out, cotangent, slope, gradients), setting.values)
+    return ledger.finding(f"numbers in {len(LAYOUTS)} layouts")
+
+
+def _compare(
+    subject: Subject,
+    ledger: Ledger,
+    label: str,
+    parts: tuple[Tensor, Tensor, Tensor, Tensor, list[Tensor]],
+    values: tuple[float, ...],
+) -> None:
+    """Hold one forward and backward pass, of any shape, against the oracle in doubles."""
+    at, out, cotangent, slope = (double(t).ravel() for t in parts[:4])
+    truth = subject.oracle(at, values, exact=False)
+    sloped = truth.slope.times(cotangent)
+    for known, found, what in ((truth.value, out, "value"), (sloped, slope, "slope")):
+        ledger.compare(known.error(found), FP64.bound(known.scale, truth.peak), f"{label}, {what}", at)
+    flat = np.concatenate([double(g).ravel() for g in parts[4]])
+    known = Known.stacked([gradient.times(cotangent).summed() for gradient in truth.gradients])
+    bound = FP64.bound(known.scale, truth.peak.max(initial=0.0), growth=GROWTH + SUMMATION)
+    ledger.compare(known.error(flat), bound, f"{label}, parameter gradients")
+
+
+def check_channels(subject: Subject) -> Finding:
+    """Parameters of shape (length, C) along any axis, as function and as module, against a loop over channels."""
+    ledger = Ledger()
+    columns = [points.perturbed(subject.settings[0].values, 610 + k) for k in range(CHANNELS)]
+    for shape, axis in CHANNEL_CASES:
+        x = _random(shape, 620).requires_grad_()
+        cotangent = _random(shape, 621)
+        parameters = subject.channels(columns, torch.float64)
+        module = subject.cls(CHANNELS, channel_dim=axis, dtype=torch.float64)
+        with torch.no_grad():
+            for mine, given in zip(module.parameters(), parameters, strict=True):
+                mine.copy_(given)
+        for who, out, held in (
+            ("function", subject.function(x, *parameters, channel_dim=axis), parameters),
+            ("class", module(x), list(module.parameters())),
+        ):
+            label = f"{who}, shape {shape}, channel_dim {axis}"
+            expect(out.shape == x.shape, f"{label}: output of shape {tuple(out.shape)}")
+            slope, *gradients = torch.autograd.grad(out, [x, *held], cotangent)
+            for p, g in zip(held, gradients, strict=True):
+                expect(g.shape == p.shape, f"{label}: parameter gradient of shape {tuple(g.shape)}")
+            for c, values in enumerate(columns):
+                part = [t.select(axis, c) for t in (x, out, cotangent, slope)]
+                own = [g[:, c] for g in gradients]
+                _compare(subject, ledger, label, (part[0], part[1], part[2], part[3], own), values)
+    return ledger.finding(f"numbers in {len(CHANNEL_CASES)} channel layouts")
+
+
+def check_frozen_parts(subject: Subject) -> Finding:
+    """Gradients that are not asked for change none of the others: x frozen, one parameter learning, none learning."""
+    setting = subject.generic
+    x = _random((6,), 630)
+    whole = subject.tensors(setting.values, torch.float64)
+    leaf = x.clone().requires_grad_()
+    slope, *gradients = torch.autograd.grad(subject.function(leaf, *whole).sum(), [leaf, *whole])
+    frozen = [p.detach() for p in whole]
+    (alone,) = torch.autograd.grad(subject.function(leaf, *frozen).sum(), leaf)
+    expect(torch.equal(alone, slope), "the input's gradient depends on whether the parameters learn")
+    for k, name in enumerate(v.name for v in subject.activation.parameters):
+        mixed = [whole[k] if j == k else p for j, p in enumerate(frozen)]
+        (alone,) = torch.autograd.grad(subject.function(x, *mixed).sum(), whole[k])
+        expect(torch.equal(alone, gradients[k]), f"the gradient of {name} depends on what else learns")
+    expect(not subject.function(x, *frozen).requires_grad, "an output without learning inputs asks for a gradient")
+    with torch.no_grad():
+        expect(torch.equal(subject.function(leaf, *whole), subject.function(x, *frozen)), "no_grad changes the value")
+    return kept("input alone", "each parameter alone", "nothing")

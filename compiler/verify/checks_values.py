@@ -1,0 +1,205 @@
+"""Value, slope and parameter gradients against the oracle: in every dtype, at kinks, at ties and far out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from learnact.compiler.verify import points, tolerances
+from learnact.compiler.verify.jets import KINKED
+from learnact.compiler.verify.ledger import Finding, Ledger, NotApplicable, expect
+from learnact.compiler.verify.measured import Array
+from learnact.compiler.verify.oracle import Known, Truth
+from learnact.compiler.verify.points import Setting
+from learnact.compiler.verify.subject import Answer, Subject
+from learnact.compiler.verify.tolerances import FP32, FP64, GROWTH, SUMMATION, UNDECIDED, Precision
+
+HALF_POINTS = 300  # of the dense sample that the half types are shown
+CHUNK = {True: 8, False: 32}  # points whose parameter gradients are summed together: of the few, of the many
+
+
+@dataclass(frozen=True)
+class Met:
+    """An answer beside the truth at the same, rounded inputs."""
+
+    label: str
+    answer: Answer
+    truth: Truth
+    precision: Precision
+    parameter_dtype: torch.dtype
+
+    def bound(self, known: Known) -> Array:
+        """What each value or slope may be off by."""
+        return self.precision.bound(known.scale, self.truth.peak, rounded=np.abs(known.high))
+
+    @property
+    def continuous(self) -> Array:
+        """Where rounding cannot move the value across a jump."""
+        return self.truth.jump > UNDECIDED * self.precision.eps
+
+    @property
+    def smooth(self) -> Array:
+        """Where rounding cannot decide the branch."""
+        return self.truth.kink > UNDECIDED * self.precision.eps
+
+    def representable(self, known: Known) -> Array:
+        """Where the truth is finite and no intermediate result need overflow."""
+        reached = self.truth.peak < self.precision.range
+        return reached & np.isfinite(known.high) & (known.scale < self.precision.largest)
+
+    def values(self, ledger: Ledger, where: Array | None = None) -> None:
+        """Compare values; by default where no jump is within rounding."""
+        at = self.representable(self.truth.value) & (self.continuous if where is None else where)
+        errors = self.truth.value.error(self.answer.value)[at]
+        ledger.compare(errors, self.bound(self.truth.value)[at], self.label, self.answer.points[at])
+
+    def slopes(self, ledger: Ledger, where: Array | None = None) -> None:
+        """Compare cotangent times slope; by default where the branch is decided."""
+        known = self.truth.slope.times(self.answer.cotangent)
+        at = self.representable(known) & (self.smooth if where is None else where)
+        ledger.compare(known.error(self.answer.slope)[at], self.bound(known)[at], self.label, self.answer.points[at])
+
+    def gradients(self, ledger: Ledger, where: Array | None = None) -> None:
+        """Compare the sums of every chunk; by default of chunks whose branches are all decided."""
+        decided = self.smooth if where is None else where
+        rounded = self.parameter_dtype != self.precision.compute
+        largest = tolerances.OVERFLOW * torch.finfo(self.parameter_dtype).max
+        for chunk, found in zip(self.answer.chunks, self.answer.sums, strict=True):
+            part, cotangent = self.truth[chunk], self.answer.cotangent[chunk]
+            if not (part.finite & decided[chunk] & (part.peak < self.precision.range)).all():
+                continue
+            known = Known.stacked([gradient.times(cotangent).summed() for gradient in part.gradients])
+            at = known.scale < largest
+            bound = self.precision.bound(
+                known.scale, part.peak.max(), rounded=rounded * np.abs(known.high), growth=GROWTH + SUMMATION
+            )
+            size = abs(self.answer.points[chunk.start])
+            ledger.compare(known.error(found)[at], bound[at], f"{self.label}, |x| = {size:.3g}")
+
+
+def meet(
+    subject: Subject,
+    setting: Setting,
+    at: Array,
+    precision: Precision,
+    parameter_dtype: torch.dtype | None = None,
+    chunk: int | None = None,
+) -> Met:
+    """Ask file and oracle the same question; doubles are asked of the 30-digit oracle."""
+    parameter_dtype = parameter_dtype or precision.compute
+    answer = subject.answer(setting, at, precision.dtype, parameter_dtype, chunk or CHUNK[precision is FP64])
+    truth = subject.truth(answer, exact=precision.dtype == torch.float64)
+    label = f"{setting.name} in {precision.label}"
+    if parameter_dtype != precision.compute:
+        label += f", parameters in {tolerances.LABELS[parameter_dtype]}"
+    return Met(label, answer, truth, precision, parameter_dtype)
+
+
+def asked(subject: Subject, setting: Setting, precision: Precision) -> Array:
+    """The points at which a dtype is tried; the answer's own points are these, rounded to the dtype."""
+    if precision is FP64:
+        return points.few(setting, subject.law)
+    return points.many(setting, subject.law, count=1200 if precision is FP32 else HALF_POINTS)
+
+
+def check_value(subject: Subject, precision: Precision) -> Finding:
+    """F in this dtype, in (N,) tensors; half types with parameters in fp32 and in their own dtype."""
+    ledger, asked_for = Ledger(), 0
+    for setting in subject.settings:
+        for dtype in dict.fromkeys((precision.compute, precision.dtype)):
+            met = meet(subject, setting, asked(subject, setting, precision), precision, dtype)
+            met.values(ledger)
+            asked_for += met.answer.points.size
+    enough = ledger.count >= tolerances.COVERAGE * asked_for
+    expect(enough, f"only {ledger.count} of {asked_for} points have a finite, continuous value to compare with")
+    return ledger.finding("values")
+
+
+def check_slope(subject: Subject, precision: Precision) -> Finding:
+    """The gradient of the input in this dtype."""
+    ledger = Ledger()
+    for setting in subject.settings:
+        meet(subject, setting, asked(subject, setting, precision), precision).slopes(ledger)
+    return ledger.finding("slopes")
+
+
+def check_parameter_gradients(subject: Subject, precision: Precision) -> Finding:
+    """Sums of cotangent times dF/d(parameter); half types with parameters in fp32 and in their own dtype."""
+    ledger = Ledger()
+    for setting in subject.settings:
+        at = asked(subject, setting, precision)
+        for dtype in dict.fromkeys((precision.compute, precision.dtype)):
+            meet(subject, setting, at, precision, dtype).gradients(ledger)
+    return ledger.finding("gradient sums")
+
+
+def check_large_x(subject: Subject) -> Finding:
+    """F, its slope and its parameter gradients far out, wherever the true numbers are finite in the dtype."""
+    ledger = Ledger()
+    for precision in tolerances.PRECISIONS:
+        for setting in subject.settings:
+            met = meet(subject, setting, np.array(points.LARGE), precision)
+            met.values(ledger)
+            met.slopes(ledger)
+            met.gradients(ledger)
+    return ledger.finding("numbers")
+
+
+def check_kinks(subject: Subject) -> Finding:
+    """Value and slope to both sides of every kink; at the kink itself the slope of one of the sides."""
+    ledger = Ledger()
+    for setting in subject.settings:
+        for precision in (FP64, FP32):
+            at = points.around(setting.kinks, tolerances.KINK_STEP[precision.dtype])
+            if at.size:
+                met = meet(subject, setting, at, precision)
+                met.values(ledger)
+                met.slopes(ledger)
+                met.gradients(ledger)
+        if setting.kinks:
+            _at_kinks(subject, setting, ledger)
+    if not ledger.count:
+        raise NotApplicable("the function has no kink at any start")
+    return ledger.finding("numbers beside kinks")
+
+
+def _at_kinks(subject: Subject, setting: Setting, ledger: Ledger) -> None:
+    """Values at the kinks, and slopes by the stated convention or between the one-sided ones: rounding may decide."""
+    met = meet(subject, setting, np.array(setting.kinks), FP64)
+    met.values(ledger)
+    here, cotangent = met.answer.points, met.answer.cotangent
+    step = tolerances.KINK_STEP[torch.float64] * (1 + np.abs(here))
+    sides = []
+    for side in (-1.0, 1.0):
+        near, beyond = (
+            subject.oracle(here + side * k * step, met.answer.parameters, exact=True).slope.times(cotangent)
+            for k in (1.0, 2.0)
+        )
+        slack = met.bound(near) + 2 * np.abs(near.high - beyond.high)  # from here to the kink it still moves
+        sides.append((near.high, slack))
+    (left, left_slack), (right, right_slack) = sides
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    outside = np.maximum(np.maximum(low - met.answer.slope, met.answer.slope - high), 0.0)
+    stated = subject.oracle(here, met.answer.parameters, exact=True).slope.times(cotangent).high
+    outside = np.minimum(outside, np.abs(met.answer.slope - stated))
+    ledger.compare(outside, left_slack + right_slack, f"{setting.name} at a kink in fp64", here)
+
+
+def check_ties(subject: Subject) -> Finding:
+    """Exact ties, met with small integers: the first of the tied pieces in `spec.tie_order` takes the derivative."""
+    if not subject.activation.function.has(*KINKED):
+        raise NotApplicable("no piece of the function can tie")
+    if not points.decided_exactly(subject.activation):
+        raise NotApplicable("what decides the pieces is not exact at integers")
+    ledger, at = Ledger(), np.arange(-3.0, 4.0)
+    for values in points.tied_settings(subject.activation):
+        setting = Setting(f"integers {' '.join(f'{v:g}' for v in values)}", values, ())
+        for precision in (FP64, FP32):
+            met = meet(subject, setting, at, precision, chunk=1)  # no sum hides which piece took the derivative
+            everywhere = met.truth.finite
+            met.values(ledger, everywhere)
+            met.slopes(ledger, everywhere)
+            met.gradients(ledger, everywhere)
+    return ledger.finding("numbers, ties among them")

@@ -1,0 +1,210 @@
+"""The referee's own differentiation: walk the declared expression once, carrying value and first derivatives.
+
+Conventions where a derivative does not exist: a tie of Max or Min takes the first argument in `spec.tie_order`;
+sign(0) = 0, so Abs'(0) = 0; Heaviside and sign have derivative 0 everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import sympy as sp
+from sympy.core.relational import Relational
+
+from learnact.compiler.errors import UnsupportedNode
+from learnact.compiler.spec import tie_order
+from learnact.compiler.verify.measured import Array, Field, Measured, derivative, elementary
+
+KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)
+"""Nodes whose value or slope may break."""
+
+
+@dataclass(frozen=True)
+class Jet:
+    """A value and its derivative by every active symbol that it depends on."""
+
+    primal: Measured
+    tangents: Mapping[sp.Symbol, Measured]
+
+
+@dataclass
+class Walk:
+    """One evaluation of expressions at one array of points."""
+
+    numbers: Field
+    shape: tuple[int, ...]
+    inputs: Mapping[sp.Symbol, Measured]
+    active: frozenset[sp.Symbol]  # differentiate by these
+    order: Sequence[sp.Symbol]  # the parameters in declared order: it decides ties
+    choices: list[Array] = field(default_factory=list)  # which branch was taken, at every kinked node
+    kinks: list[Array] = field(default_factory=list)  # distance from a change of branch, in units of its scale
+    jumps: list[Array] = field(default_factory=list)  # the same, where the value itself may break
+    seen: dict[sp.Expr, Jet] = field(default_factory=dict)
+    peak: Array = field(init=False)  # the largest magnitude met on the way, derivatives included
+
+    def __post_init__(self) -> None:
+        self.peak = np.zeros(self.shape)
+
+    def jet(self, expr: sp.Expr) -> Jet:
+        """Value and derivatives of the expression. Raises UnsupportedNode."""
+        if expr not in self.seen:
+            jet = self.seen[expr] = self._jet(expr)
+            for met in (jet.primal, *jet.tangents.values()):
+                self.peak = np.fmax(self.peak, abs(met.value).astype(float))
+        return self.seen[expr]
+
+    def _jet(self, expr: sp.Expr) -> Jet:
+        if expr in self.inputs:
+            tangents = {expr: self.constant(sp.S.One)} if expr in self.active else {}
+            return Jet(self.inputs[expr], tangents)
+        if expr.is_number:
+            return Jet(self.constant(expr), {})
+        match expr:
+            case sp.Add():
+                return self.sum([self.jet(a) for a in expr.args])
+            case sp.Mul():
+                return self.product([self.jet(a) for a in expr.args])
+            case sp.Pow():
+                return self.power(expr)
+            case sp.Max() | sp.Min():
+                return self.extremum(expr)
+            case sp.Abs() | sp.sign() | sp.Heaviside():
+                return self.broken(expr)
+            case sp.Piecewise():
+                return self.piecewise(expr)
+            case sp.Function() if len(expr.args) == 1:
+                return self.applied(type(expr), self.jet(expr.args[0]))
+        raise UnsupportedNode(f"the referee has no rule for {type(expr).__name__} in {expr}; add one to verify/jets.py")
+
+    def constant(self, expr: sp.Expr) -> Measured:
+        """A number at every point; small integers are exact, all others rounded."""
+        value = self.numbers.full(expr, self.shape)
+        return Measured(value, self.numbers.full(sp.S.Zero, self.shape) if expr.is_Integer else abs(value))
+
+    def sum(self, terms: Sequence[Jet]) -> Jet:
+        total = terms[0]
+        for term in terms[1:]:
+            tangents = dict(total.tangents)
+            for s, t in term.tangents.items():
+                tangents[s] = tangents[s] + t if s in tangents else t
+            total = Jet(total.primal + term.primal, tangents)
+        return total
+
+    def product(self, factors: Sequence[Jet]) -> Jet:
+        total = factors[0]
+        for factor in factors[1:]:
+            left = self.scaled(total.tangents, factor.primal)
+            right = self.scaled(factor.tangents, total.primal)
+            total = self.sum([Jet(total.primal * factor.primal, left), Jet(self.constant(sp.S.Zero), right)])
+        return total
+
+    def scaled(self, tangents: Mapping[sp.Symbol, Measured], slope: Measured) -> dict[sp.Symbol, Measured]:
+        return {s: t * slope for s, t in tangents.items()}
+
+    def power(self, expr: sp.Pow) -> Jet:
+        base, exponent = expr.args
+        if not exponent.is_number:
+            return self.jet(sp.exp(exponent * sp.log(base)))
+        below = self.jet(base)
+        primal = self.raised(below.primal, exponent)
+        if not below.tangents:
+            return Jet(primal, {})
+        slope = self.constant(exponent) * self.raised(below.primal, exponent - 1)
+        return Jet(primal, self.scaled(below.tangents, slope))
+
+    def raised(self, base: Measured, exponent: sp.Expr) -> Measured:
+        if exponent.is_zero:
+            return self.constant(sp.S.One)
+        value = self.numbers.power(base.value, exponent)
+        slope = self.numbers.full(exponent, self.shape) * self.numbers.power(base.value, exponent - 1)
+        return Measured(value, abs(slope) * base.scale + abs(self.numbers.full(exponent, self.shape) * value))
+
+    def applied(self, kind: type[sp.Function], inner: Jet) -> Jet:
+        u = inner.primal
+        function, slope_at = elementary(self.numbers, kind)  # type: ignore[arg-type]  # classes are hashable
+        value = function(u.value)
+        primal = Measured(value, abs(value) + abs(slope_at(u.value)) * u.scale)
+        if not inner.tangents:
+            return Jet(primal, {})
+        symbol, expr = derivative(kind)  # type: ignore[arg-type]  # classes are hashable
+        slope = Walk(self.numbers, self.shape, {symbol: u}, frozenset(), ()).jet(expr).primal
+        return Jet(primal, self.scaled(inner.tangents, slope))
+
+    def extremum(self, expr: sp.Max | sp.Min) -> Jet:
+        jets = [self.jet(a) for a in tie_order(expr.args, self.order)]
+        ahead = np.greater if isinstance(expr, sp.Max) else np.less
+        winner = np.zeros(self.shape, dtype=int)
+        best = jets[0].primal.value
+        for k, other in enumerate(jets[1:], start=1):
+            taken = ahead(other.primal.value, best).astype(bool)
+            winner, best = np.where(taken, k, winner), np.where(taken, other.primal.value, best)
+        self.choices.append(winner)
+        result = self.chosen(jets, winner)
+        for k, other in enumerate(jets):
+            gap = self.relative(abs(best - other.primal.value), result.primal.scale + other.primal.scale)
+            self.kinks.append(np.where(winner == k, np.inf, gap))
+        scale = jets[0].primal.scale
+        for other in jets[1:]:  # at a tie within rounding another one may win
+            scale = np.where(other.primal.scale > scale, other.primal.scale, scale)
+        return Jet(Measured(result.primal.value, scale), result.tangents)
+
+    def chosen(self, jets: Sequence[Jet], index: Array) -> Jet:
+        """The jet of this index, point by point."""
+        zero = self.constant(sp.S.Zero)
+        primal, tangents = jets[0].primal, dict(jets[0].tangents)
+        for k, other in enumerate(jets[1:], start=1):
+            primal = other.primal.where(index == k, primal)
+            for s in tangents.keys() | other.tangents.keys():
+                tangents[s] = other.tangents.get(s, zero).where(index == k, tangents.get(s, zero))
+        return Jet(primal, tangents)
+
+    def broken(self, expr: sp.Abs | sp.sign | sp.Heaviside) -> Jet:
+        inner = self.jet(expr.args[0])
+        u = inner.primal
+        distance = self.relative(abs(u.value), u.scale)
+        self.choices.append((u.value > 0).astype(int))
+        self.kinks.append(distance)
+        zero, one = self.constant(sp.S.Zero), self.constant(sp.S.One)
+        above, below = (u.value > 0).astype(bool), (u.value < 0).astype(bool)
+        sign = np.where(above, one.value, np.where(below, -one.value, zero.value))
+        if isinstance(expr, sp.Abs):
+            return Jet(Measured(abs(u.value), u.scale), self.scaled(inner.tangents, Measured(sign, zero.scale)))
+        self.jumps.append(distance)
+        if isinstance(expr, sp.sign):
+            return Jet(Measured(sign, zero.scale), {})
+        at_zero = self.numbers.full(expr.args[1], self.shape)
+        return Jet(Measured(np.where(above, one.value, np.where(below, zero.value, at_zero)), zero.scale), {})
+
+    def piecewise(self, expr: sp.Piecewise) -> Jet:
+        index = np.full(self.shape, len(expr.args))
+        for k, (_, condition) in reversed(list(enumerate(expr.args))):
+            index = np.where(self.holds(condition), k, index)
+        self.choices.append(index)
+        nowhere = Jet(Measured(self.numbers.array(np.full(self.shape, np.nan)), self.constant(sp.S.Zero).value), {})
+        return self.chosen([*(self.jet(piece) for piece, _ in expr.args), nowhere], index)
+
+    def holds(self, condition: sp.Basic) -> Array:
+        """Where a condition holds; notes how near each comparison is to its change."""
+        if condition in (sp.true, sp.false):
+            return np.full(self.shape, condition is sp.true)
+        if isinstance(condition, (sp.And, sp.Or)):
+            parts = [self.holds(c) for c in condition.args]
+            return np.logical_and.reduce(parts) if isinstance(condition, sp.And) else np.logical_or.reduce(parts)
+        if isinstance(condition, sp.Not):
+            return ~self.holds(condition.args[0])
+        if not isinstance(condition, Relational):
+            raise UnsupportedNode(f"the referee has no rule for the condition {condition}; add one to verify/jets.py")
+        left, right = (self.jet(side).primal for side in (condition.lhs, condition.rhs))
+        distance = self.relative(abs(left.value - right.value), left.scale + right.scale)
+        self.kinks.append(distance)
+        self.jumps.append(distance)
+        compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
+        compare |= {"==": np.equal, "!=": np.not_equal}
+        return compare[condition.rel_op](left.value, right.value).astype(bool)
+
+    def relative(self, distance: Array, scale: Array) -> Array:
+        """distance / scale as doubles; infinite where the scale is 0, for then nothing is rounded."""
+        near, unit = distance.astype(float), scale.astype(float)
+        return np.where(unit > 0, near / np.where(unit > 0, unit, 1), np.inf)

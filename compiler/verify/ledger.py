@@ -1,0 +1,72 @@
+"""Keeps the comparison that came nearest to its bound, or went farthest beyond it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from learnact.compiler.verify.measured import Array
+
+
+class Broken(Exception):
+    """A promise that the emitted file does not keep."""
+
+
+class NotApplicable(Exception):
+    """The activation has nothing that this check could look at; the report says so."""
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """Raise Broken unless the promise holds."""
+    if not holds:
+        raise Broken(otherwise)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found; it passes when the worst error is within its bound."""
+
+    worst: float
+    bound: float
+    detail: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the promise holds; an error that is no number never does."""
+        return self.worst <= self.bound
+
+
+def kept(*promises: str) -> Finding:
+    """The finding when all of these promises hold."""
+    return Finding(0.0, 0.0, "; ".join(promises))
+
+
+@dataclass
+class Ledger:
+    """Collects errors with their bounds."""
+
+    count: int = 0
+    ratio: float = -1.0
+    worst: float = 0.0
+    bound: float = 0.0
+    where: str = ""
+
+    def compare(self, errors: Array | float, bounds: Array | float, where: str, at: Array | None = None) -> None:
+        """Note errors (any shape, or a number) against bounds of the same shape, met at the points `at`."""
+        error, bound = (np.atleast_1d(np.asarray(v, dtype=float)).ravel() for v in np.broadcast_arrays(errors, bounds))
+        if not error.size:
+            return
+        self.count += error.size
+        with np.errstate(all="ignore"):
+            ratio = np.where(bound > 0, error / bound, np.where(error > 0, np.inf, 0.0))
+        ratio = np.where(np.isnan(ratio), np.inf, ratio)
+        k = int(np.argmax(ratio))
+        if ratio[k] > self.ratio:
+            self.ratio, self.worst, self.bound = float(ratio[k]), float(error[k]), float(bound[k])
+            self.where = where if at is None else f"{where}, x = {np.broadcast_to(at, error.shape)[k]:.6g}"
+
+    def finding(self, what: str) -> Finding:
+        """The worst comparison in words. Raises Broken when nothing was compared: that is no success."""
+        expect(self.count > 0, f"not one of the {what} could be compared")
+        return Finding(self.worst, self.bound, f"{self.count} {what}; worst at {self.where}")

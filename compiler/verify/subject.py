@@ -1,0 +1,145 @@
+"""The emitted file under examination: its parts, how to call them, and what they answered so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from learnact.compiler.laws import Law
+from learnact.compiler.spec import Activation
+from learnact.compiler.verify import points
+from learnact.compiler.verify.ledger import expect
+from learnact.compiler.verify.load import Text
+from learnact.compiler.verify.measured import Array
+from learnact.compiler.verify.oracle import Oracle, Truth
+from learnact.compiler.verify.points import Setting
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the emitted file computed, as doubles, from inputs that its dtype holds exactly."""
+
+    points: Array
+    parameters: tuple[float, ...]
+    cotangent: Array  # the gradient that came in
+    value: Array
+    slope: Array  # cotangent * dF/dx
+    sums: tuple[Array, ...]  # per chunk of points of similar size: sum of cotangent * dF/d(parameter), flat
+    chunks: tuple[slice, ...]
+
+
+@dataclass
+class Subject:
+    """One emitted file with its declaration."""
+
+    activation: Activation
+    path: Path
+    text: Text
+    module: ModuleType = field(default_factory=lambda: ModuleType("not loaded"))
+    answers: dict[Any, Answer] = field(default_factory=dict)
+    truths: dict[Any, Truth] = field(default_factory=dict)
+
+    @property
+    def law(self) -> Law:
+        """The declared law of the input."""
+        return self.activation.family.law
+
+    @cached_property
+    def oracle(self) -> Oracle:
+        """What the declaration says."""
+        return Oracle(self.activation)
+
+    @property
+    def cls(self) -> Any:
+        """The emitted module class, a torch.nn.Module with attributes of its own."""
+        return getattr(self.module, self.activation.names.cls)
+
+    def function(self, x: Tensor, *parameters: Tensor, **options: Any) -> Tensor:
+        """The emitted functional form."""
+        return getattr(self.module, self.activation.names.slug)(x, *parameters, **options)
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """Every named start as printed in the file, and random neighbours of the first."""
+        return points.settings(self.oracle, {name: self.printed(name) for name in self.module.STARTS})
+
+    @property
+    def generic(self) -> Setting:
+        """A setting without special values."""
+        return self.settings[-1]
+
+    def printed(self, start: str) -> tuple[float, ...]:
+        """The start's values as the file prints them, flat in declared order."""
+        values = self.module.STARTS[start]
+        return tuple(float(v) for vector in self.activation.parameters for v in values[vector.name])
+
+    def split(self, flat: Sequence[float] | Tensor) -> list[Any]:
+        """Cut a flat sequence into one part for every parameter tensor."""
+        parts, begin = [], 0
+        for vector in self.activation.parameters:
+            parts.append(flat[begin : begin + len(vector.symbols)])
+            begin += len(vector.symbols)
+        return parts
+
+    def tensors(self, values: Sequence[float], dtype: torch.dtype, grad: bool = True) -> list[Tensor]:
+        """Parameter tensors of shape (length,) with these flat values."""
+        whole = torch.tensor(values, dtype=torch.float64)
+        return [part.to(dtype).clone().requires_grad_(grad) for part in self.split(whole)]
+
+    def channels(self, columns: Sequence[Sequence[float]], dtype: torch.dtype) -> list[Tensor]:
+        """Parameter tensors of shape (length, C), one flat sequence of values for every channel."""
+        whole = torch.tensor(columns, dtype=torch.float64).T
+        return [part.to(dtype).clone().requires_grad_() for part in self.split(whole)]
+
+    def answer(
+        self, setting: Setting, at: Array, dtype: torch.dtype, parameter_dtype: torch.dtype, chunk: int
+    ) -> Answer:
+        """Run the emitted function forward and backward; the points are rounded to the dtype and sorted by size."""
+        key = (setting, at.tobytes(), dtype, parameter_dtype, chunk)
+        if key not in self.answers:
+            self.answers[key] = self._answer(setting, at, dtype, parameter_dtype, chunk)
+        return self.answers[key]
+
+    def truth(self, answer: Answer, *, exact: bool) -> Truth:
+        """What the declaration says about the same question."""
+        key = (answer.points.tobytes(), answer.parameters, exact)
+        if key not in self.truths:
+            self.truths[key] = self.oracle(answer.points, answer.parameters, exact=exact)
+        return self.truths[key]
+
+    def _answer(
+        self, setting: Setting, at: Array, dtype: torch.dtype, parameter_dtype: torch.dtype, chunk: int
+    ) -> Answer:
+        at = at[np.argsort(np.abs(at), kind="stable")]
+        x = torch.tensor(at, dtype=torch.float64).to(dtype).requires_grad_()
+        parameters = self.tensors(setting.values, parameter_dtype)
+        cotangent = torch.tensor(points.rng(300).normal(size=len(at)), dtype=torch.float64).to(dtype)
+        out = self.function(x, *parameters)
+        expect(out.dtype == dtype, f"{dtype} in, {out.dtype} out")
+        expect(out.shape == x.shape, f"shape {tuple(x.shape)} in, {tuple(out.shape)} out")
+        (slope,) = torch.autograd.grad(out, x, cotangent)
+        expect(slope.dtype == dtype, f"gradient of a {dtype} input is {slope.dtype}")
+        chunks = tuple(slice(k, k + chunk) for k in range(0, len(at), chunk))
+        sums = tuple(self._sums(x[c].detach(), parameters, cotangent[c]) for c in chunks)
+        rounded = tuple(v for p in parameters for v in p.detach().double().tolist())
+        return Answer(double(x), rounded, double(cotangent), double(out), double(slope), sums, chunks)
+
+    def _sums(self, x: Tensor, parameters: list[Tensor], cotangent: Tensor) -> Array:
+        gradients = torch.autograd.grad(self.function(x, *parameters), parameters, cotangent)
+        for p, g in zip(parameters, gradients, strict=True):
+            expect(g.dtype == p.dtype, f"gradient of a {p.dtype} parameter is {g.dtype}")
+            expect(g.shape == p.shape, f"gradient of a parameter of shape {tuple(p.shape)} is {tuple(g.shape)}")
+        return np.concatenate([double(g) for g in gradients])
+
+
+def double(t: Tensor) -> Array:
+    """A tensor's values as a numpy array of doubles."""
+    return t.detach().double().numpy()
