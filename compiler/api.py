@@ -1,0 +1,152 @@
+"""The compiler as functions: what the command line does, for a program or a notebook."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from learnact.compiler.declaration import Declaration
+from learnact.compiler.errors import BadLaw, WriteError
+from learnact.compiler.files import write_whole
+from learnact.compiler.header import read
+from learnact.compiler.laws import Law, Normal
+from learnact.compiler.registry import resolve
+from learnact.compiler.spec import Activation
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from learnact.compiler.derive.derivation import Derivation
+    from learnact.compiler.emit import Source
+    from learnact.compiler.lower import Program
+    from learnact.compiler.verify import Report
+
+Target = str | Activation
+"""What every function takes: a SPEC such as `hermite:5` or `file.py:object:5`, or an activation."""
+
+
+_loaded: dict[tuple[str, str], type[nn.Module]] = {}  # by the declaration's digest and backend
+
+
+def derive(target: Target, law: Law | None = None) -> Derivation:
+    """Solve every start and compute its moments under `law` (default: the family's)."""
+    from learnact.compiler.derive import derive as derive_activation  # noqa: PLC0415
+
+    return derive_activation(_activation(target), law)
+
+
+def start(
+    target: Target, name: str, *, sigma: float | str | sp.Expr = 1, law: Law | None = None
+) -> dict[str, tuple[float, ...]]:
+    """Parameter values of a named start under N(0, sigma^2), or under another law: name -> values."""
+    from learnact.compiler.derive import start as derive_start  # noqa: PLC0415
+    from learnact.compiler.derive.quantity import evaluate  # noqa: PLC0415
+
+    if law is not None and sigma != 1:
+        raise BadLaw(f"give either sigma={sigma} or law={law}, not both")
+    solved = derive_start(_activation(target), name, law or normal(sigma))
+    return {parameter: tuple(float(evaluate(v)) for v in values) for parameter, values in solved.values.items()}
+
+
+def normal(sigma: float | str | sp.Expr) -> Normal:
+    """Build N(0, sigma^2) with the sigma that its text writes: 0.55 is 11/20. Raises BadLaw, BadExpression."""
+    from learnact.compiler.language import parse_constant  # noqa: PLC0415
+
+    exact = sigma if isinstance(sigma, sp.Expr) else parse_constant(str(sigma), "sigma")
+    if not exact.is_positive:
+        raise BadLaw(f"sigma must be positive, found {exact}")
+    return Normal(exact)
+
+
+def lower(target: Target) -> Program:
+    """Turn the activation into straight-line statements, forward and backward."""
+    from learnact.compiler.lower import lower as lower_activation  # noqa: PLC0415
+
+    return lower_activation(_activation(target))
+
+
+def emit(
+    target: Target | Declaration, out: str | Path | None = None, *, force: bool = False, backend: str | None = None
+) -> Source:
+    """Compile to the source of a standalone torch module; with `out`, write it into that folder too.
+
+    `backend` "both" adds Triton kernels for eager CUDA, "triton" makes CUDA an error where triton is not installed;
+    the default is the declaration's, or "torch".
+    Raises WriteError if the file exists with other content and `force` is not given.
+    """
+    from learnact.compiler.emit import emit as emit_activation  # noqa: PLC0415
+
+    if isinstance(target, Activation):
+        source = emit_activation(target, backend=backend or "torch")
+    else:
+        declaration = target if isinstance(target, Declaration) else Declaration(spec=target)
+        declaration = replace(declaration, backend=backend or declaration.backend)
+        source = emit_activation(declaration.activation(), origin=declaration.arguments, backend=declaration.backend)
+    if out is not None:
+        write_whole(Path(out) / source.filename, source.text, force=force)
+    return source
+
+
+def load(target: Target | Declaration) -> type[nn.Module]:
+    """Compile now and return the module's class; equal declarations give the same class object.
+
+    The source is kept in `cache_folder()`, named by the digest of its body, and imported from there.
+    """
+    activation = target.activation() if isinstance(target, Declaration) else _activation(target)
+    key = activation.digest, target.backend if isinstance(target, Declaration) else "torch"
+    if key not in _loaded:
+        source = emit(target)
+        name = f"{source.names.slug}_{source.body}.py"
+        module = _import(write_whole(cache_folder() / name, source.text, force=True))
+        _loaded[key] = getattr(module, source.names.cls)
+    return _loaded[key]
+
+
+def verify(target: str | Path | Activation | Declaration, *, quick: bool = False) -> Report:
+    """Check emitted code against its declaration: of an emitted file, or of a SPEC compiled now."""
+    from learnact.compiler.verify import verify as verify_file  # noqa: PLC0415
+
+    if isinstance(target, Path) or (isinstance(target, str) and target.endswith(".py")):
+        return verify_file(Declaration.read(read(Path(target)).arguments).activation(), Path(target), quick=quick)
+    activation = target.activation() if isinstance(target, Declaration) else _activation(target)
+    with tempfile.TemporaryDirectory(prefix="learnact-") as folder:
+        source = emit(target, folder)
+        return verify_file(activation, Path(folder) / source.filename, quick=quick)
+
+
+def cache_folder() -> Path:
+    """Where `load` keeps what it compiled: LEARNACT_CACHE, or `learnact` in the user's cache folder."""
+    if chosen := os.environ.get("LEARNACT_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "learnact"
+
+
+def _activation(target: Target) -> Activation:
+    return target if isinstance(target, Activation) else resolve(target)
+
+
+def _import(path: Path) -> ModuleType:
+    """Import an emitted file once per process; the digest in its name tells contents apart."""
+    name = f"learnact_cached_{path.stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise WriteError(f"cannot import {path} from the cache; set LEARNACT_CACHE to a folder of your own")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[name] = module
+    return sys.modules[name]
