@@ -1,0 +1,60 @@
+"""From a declaration to a class in hand: emitted, verified, imported, its starts exact for any sigma."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sympy as sp
+from torch import nn
+
+from learnact.compiler import Activation, emit, start, verify
+from learnact.compiler.declaration import Declaration
+
+if TYPE_CHECKING:
+    from learnact.compiler.verify.report import Report
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One activation as a file on disk and the class in it."""
+
+    activation: Activation
+    path: Path
+    cls: type[nn.Module]
+    report: Report  # what the referee found
+
+    @property
+    def name(self) -> str:
+        """What tables and curves call it."""
+        return self.activation.names.slug
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file, hexadecimal."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def start(self, name: str, sigma: sp.Rational) -> dict[str, tuple[float, ...]]:
+        """Parameter values of the named start under N(0, sigma^2). Raises NoStart and UnknownName."""
+        return start(self.activation, name, sigma=sigma)
+
+
+def compile_into(folder: Path, declaration: Declaration) -> Compiled:
+    """Emit the module into `folder` (over an older one), verify the file and import its class."""
+    source = emit(declaration, folder, force=True)
+    path = folder / source.filename
+    return Compiled(declaration.activation(), path, import_class(path, source.names.cls), verify(path, quick=True))
+
+
+def import_class(path: Path, name: str) -> type[nn.Module]:
+    """Import a Python file and return the module class `name` in it. Raises ImportError and AttributeError."""
+    spec = spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported as Python; the file must end in .py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    cls: type[nn.Module] = getattr(module, name)
+    return cls

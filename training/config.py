@@ -1,0 +1,139 @@
+"""Everything that decides a run, in one frozen record that is dumped beside its results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+from learnact.training.errors import BadConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What both experiments share. Steps count optimizer updates, batches count samples over all processes."""
+
+    OPERATIONAL: ClassVar[frozenset[str]] = frozenset({"checkpoint_every", "keep", "workers", "tensorboard"})
+    """Fields that cannot change a loss: a run may go on with others."""
+
+    preset: str
+    activation: str = "gelu"  # a name of transformers' ACT2FN, or a SPEC
+    start: str = ""  # of a generated activation; empty: the first that its file lists
+    calibrate: bool = False  # the start that is exact for each place's measured input sigma
+    shared: bool = False  # one activation for all places
+    per_channel: bool = False  # one shape per channel
+    steps: int
+    batch: int
+    micro_batch: int  # samples in one forward pass; what is random is random per micro-batch
+    lr: float  # peak
+    lr_floor: float  # share of the peak that the cosine ends at
+    warmup: int  # steps of linear rise
+    beta2: float
+    weight_decay: float
+    lr_factor: float = 1.0  # learning rate of activation parameters over that of the others
+    clip: float  # gradient norm; 0: none
+    ema: float = 0.0  # decay of the averaged weights that are evaluated; 0: none
+    trainable: str = "all"  # or "activations"
+    initial: str = ""  # run folder whose trained weights are the first ones
+    precision: str = "fp32"  # or "bf16" autocast
+    compile: bool = False
+    shard: bool = False  # FSDP2 instead of DDP
+    seed: int = 0
+    eval_every: int
+    watch_every: int
+    checkpoint_every: int
+    keep: int = 2  # checkpoints
+    workers: int = 0  # processes that load data
+    tensorboard: bool = True
+
+    def __post_init__(self) -> None:
+        positive = ("steps", "batch", "micro_batch", "eval_every", "watch_every", "checkpoint_every", "keep")
+        for name in positive:
+            _require(getattr(self, name) > 0, f"{name} must be positive, found {getattr(self, name)}")
+        _require(
+            self.batch % self.micro_batch == 0, f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
+        )
+        _require(0 <= self.ema < 1, f"ema must be in [0, 1), found {self.ema}")
+        _require(self.lr > 0 and self.lr_factor >= 0, f"lr must be positive, found {self.lr} x {self.lr_factor}")
+        _require(self.trainable in {"all", "activations"}, f"trainable is all or activations, found {self.trainable}")
+        _require(self.precision in {"fp32", "bf16"}, f"precision is fp32 or bf16, found {self.precision}")
+
+    @property
+    def micro_batches(self) -> int:
+        """Forward passes per step, over all processes."""
+        return self.batch // self.micro_batch
+
+    def identity(self) -> dict[str, Any]:
+        """The fields that can change a loss."""
+        return {name: value for name, value in asdict(self).items() if name not in self.OPERATIONAL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gpt2(Config):
+    """GPT-2 language modelling."""
+
+    layers: int
+    width: int
+    heads: int
+    context: int  # tokens a window
+    dropout: float = 0.0
+    eval_windows: int  # of the validation text, from its beginning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convnext(Config):
+    """ConvNeXt image classification."""
+
+    depths: tuple[int, ...]
+    widths: tuple[int, ...]
+    image_size: int
+    patch: int  # stride of the stem
+    drop_path: float  # rate of the last block; the others rise to it linearly
+    layer_scale: float
+    rand_augment: int  # magnitude of two random operations; 0: none
+    erasing: float  # probability
+    mixup: float  # alpha; 0: none
+    cutmix: float
+    smoothing: float
+    resize: str  # "random-crop" (ImageNet) or "pad-crop" (small images)
+    flip: bool
+
+
+TASKS: Mapping[str, type[Config]] = {"gpt2": Gpt2, "convnext": Convnext}
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """The record that `from_json` reads."""
+    task = next(name for name, kind in TASKS.items() if isinstance(config, kind))
+    return {"task": task, **asdict(config)}
+
+
+def from_json(record: Mapping[str, Any]) -> Config:
+    """Rebuild a dumped configuration. Raises BadConfig where the record has other fields."""
+    values = dict(record)
+    kind: Any = TASKS.get(values.pop("task", ""))
+    if kind is None:
+        raise BadConfig(f"a configuration names one of the tasks {', '.join(TASKS)}, found {record.get('task')!r}")
+    known = {f.name for f in fields(kind)}
+    if values.keys() != known:
+        odd = ", ".join(sorted(values.keys() ^ known))
+        raise BadConfig(f"the configuration was written by another version: {odd} differ")
+    config: Config = kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+    return config
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Name, old and new value of every field that differs, as text."""
+    plain_old, plain_new = (json.loads(json.dumps(dict(record))) for record in (old, new))
+    names = sorted(plain_old.keys() | plain_new.keys())
+    return [
+        f"{name}: {plain_old.get(name)!r} there, {plain_new.get(name)!r} asked"
+        for name in names
+        if plain_old.get(name) != plain_new.get(name)
+    ]
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise BadConfig(message)

@@ -1,0 +1,164 @@
+"""A text as token numbers on disk: written once, in order, resumable; read as a memory map."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from learnact.compiler.api import cache_folder
+from learnact.training import files
+from learnact.training.corpus import load_corpus
+from learnact.training.data.growing import GrowingArray
+from learnact.training.data.sources import Memory, Source, sources_of
+from learnact.training.data.tokenizer import TextTokenizer, tokenizer_of
+from learnact.training.errors import BadData, NoSpace
+
+HELD_OUT = 0.05
+"""Share of the tokens, from the end, that is validation where no text is given for it."""
+GROUP = 64  # pieces tokenized at a time, then recorded
+RECORD = "tokens.json"
+SPLITS = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token numbers of a training and a validation text, and how many different ones there are."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    vocabulary: int
+    record: dict[str, Any]  # where they come from, with digests
+
+
+def open_text(data: Sequence[str], validation: Sequence[str], tokenizer: str) -> Tokens:
+    """A folder that `prepare` wrote, or texts, which are prepared first and kept in the user's cache folder."""
+    if len(data) == 1 and (Path(data[0]) / RECORD).is_file():
+        return open_tokens(Path(data[0]))
+    return open_tokens(prepare(data, validation, tokenizer))
+
+
+def prepare(
+    data: Sequence[str], validation: Sequence[str], tokenizer: str, folder: Path | None = None, *, quiet: bool = False
+) -> Path:
+    """Tokenize texts into `folder` (default: one of the cache, named by their digest); go on where it was left.
+
+    Without `data`, the text is the language reference of this Python. Raises BadData, and NoSpace.
+    """
+    encoder = tokenizer_of(tokenizer)
+    sources: dict[str, list[Source]] = {
+        "train": sources_of(data) if data else [_reference("train")],
+        "validation": sources_of(validation) if data else [_reference("validation")],
+    }
+    asked = {
+        "tokenizer": encoder.digest,
+        "sources": {split: [source.identity for source in found] for split, found in sources.items()},
+    }
+    key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    folder = folder or cache_folder() / f"tokens-{key[:16]}"
+    with files.only_one(folder, wait=True):
+        _prepare_into(folder, key, sources, encoder, quiet)
+    return folder
+
+
+def _prepare_into(
+    folder: Path, key: str, sources: dict[str, list[Source]], encoder: TextTokenizer, quiet: bool
+) -> None:
+    if (folder / RECORD).is_file():
+        if json.loads((folder / RECORD).read_text())["key"] != key:
+            raise BadData(f"{folder} holds the tokens of another text; choose another folder")
+        return
+    record: dict[str, Any] = {
+        "key": key,
+        "tokenizer": encoder.name,
+        "tokenizer_digest": encoder.digest,
+        "vocabulary": encoder.vocabulary,
+        "dtype": _dtype(encoder).name,
+    }
+    try:
+        for split in SPLITS:
+            record[split] = _write(folder, split, key, sources[split], encoder, quiet)
+    except OSError as err:
+        raise NoSpace(f"cannot write tokens to {folder}: {err.strerror}; what is there is kept") from err
+    files.replace(folder / RECORD, json.dumps(record, indent=1) + "\n")
+
+
+def open_tokens(folder: Path) -> Tokens:
+    """Map what `prepare` wrote into memory. Raises BadData for a folder that is damaged or not prepared."""
+    try:
+        record = json.loads((folder / RECORD).read_text())
+        arrays = [np.fromfile(folder / f"{s}.bin", dtype=record["dtype"], count=0) for s in SPLITS]
+        arrays = [
+            np.memmap(folder / f"{s}.bin", dtype=record["dtype"], mode="r") if record[s]["tokens"] else empty
+            for s, empty in zip(SPLITS, arrays, strict=True)
+        ]
+    except (OSError, ValueError, KeyError) as err:
+        raise BadData(f"{folder} holds no prepared text ({err}); `learnact-train prepare` writes one") from err
+    for split, array in zip(SPLITS, arrays, strict=True):
+        if len(array) != record[split]["tokens"]:
+            raise BadData(f"{folder}/{split}.bin has {len(array)} tokens, {RECORD} says {record[split]['tokens']}")
+    train, validation = arrays
+    if not len(validation):
+        cut = int(len(train) * (1 - HELD_OUT))
+        train, validation = train[:cut], train[cut:]
+    return Tokens(train, validation, record["vocabulary"], record)
+
+
+def _write(
+    folder: Path, split: str, key: str, sources: Sequence[Source], encoder: TextTokenizer, quiet: bool
+) -> dict[str, Any]:
+    with (
+        GrowingArray(folder, split, key, _dtype(encoder)) as out,
+        tqdm(unit="tok", unit_scale=True, initial=out.state.tokens, desc=split, disable=quiet or None) as bar,
+    ):
+        begun = out.state
+        for at, source in list(enumerate(sources))[begun.source :]:
+            skip = begun.piece if at == begun.source else 0
+            for number, texts, last in _groups(source, skip):
+                block = _encode(encoder, texts, each_ends=source.documents, last_ends=last)
+                out.append(block, *((at + 1, 0) if last else (at, number)))
+                bar.update(len(block))
+        if sources and out.state.tokens <= len(sources):
+            raise BadData(f"the text is empty: {', '.join(s.name for s in sources)}")
+        return {"tokens": out.state.tokens, "digest": out.state.digest, "sources": [s.name for s in sources]}
+
+
+def _encode(encoder: TextTokenizer, texts: Sequence[str], *, each_ends: bool, last_ends: bool) -> np.ndarray:
+    """The tokens of some pieces in a row, an end of text after each document."""
+    end = np.array([encoder.end], dtype=np.uint32)
+    arrays = []
+    for ids in encoder.encode(texts):
+        arrays += [ids, end] if each_ends else [ids]
+    if last_ends and not each_ends:
+        arrays.append(end)
+    return np.concatenate(arrays) if arrays else np.empty(0, np.uint32)
+
+
+def _groups(source: Source, skip: int) -> Iterator[tuple[int, list[str], bool]]:
+    """Up to GROUP pieces, the number of the piece after them, and whether there is none."""
+    pieces = source.pieces(skip)
+    group = list(itertools.islice(pieces, GROUP))
+    while True:
+        following = list(itertools.islice(pieces, GROUP))
+        skip += len(group)
+        yield skip, group, not following
+        if not following:
+            return
+        group = following
+
+
+def _reference(split: str) -> Memory:
+    corpus = load_corpus()
+    part = corpus.train if split == "train" else corpus.validation
+    return Memory(f"python-reference:{split}:{corpus.digest[:16]}", bytes(part.tolist()).decode())
+
+
+def _dtype(encoder: TextTokenizer) -> np.dtype:
+    return np.dtype(np.uint16 if encoder.vocabulary <= 1 << 16 else np.uint32)
