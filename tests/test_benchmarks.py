@@ -1,0 +1,131 @@
+"""The benchmarks run, and what judges in them can say no."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))  # benchmarks/ is part of the checkout, not of the installed package
+
+from benchmarks import depth, gpu_checks, moments, page, timing  # noqa: E402
+from benchmarks.cases import TARGET_NUMEL, TARGETS, sections  # noqa: E402
+from benchmarks.device import Device  # noqa: E402
+from benchmarks.gpu import Clock  # noqa: E402
+from benchmarks.tables import save, table  # noqa: E402
+from learnact import generated  # noqa: E402
+
+SIZES = {"layers": 4, "width": 32, "batch": 16}
+
+
+def test_gpu_script_runs_dry(tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "benchmarks.gpu", "--dry", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert "dry run" in found["device"]
+    assert found["failed"] == found["not_run"] == []
+    assert {r["route"] for r in found["checks"]} == {"eager", "compiled"}
+    assert {r["model"] for r in found["models"]} == {"GPT-2 124M", "ConvNeXt-T"}
+
+
+def test_gpu_check_rejects_a_wrong_slope(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wrong(generated.Hermite3):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = super().forward(x)
+            return y if x.dtype == torch.float64 else y + 1e-3 * (x - x.detach())
+
+    good = gpu_checks.check("Hermite3", Device(dry=True), torch.float32, compiled=False, numel=4096)
+    monkeypatch.setattr(generated, "Hermite3", Wrong)
+    bad = gpu_checks.check("Hermite3", Device(dry=True), torch.float32, compiled=False, numel=4096)
+    assert good.holds
+    assert bad.value <= 1 < bad.slope
+    assert not bad.holds
+
+
+def test_gpu_check_rejects_nan() -> None:
+    assert not gpu_checks.Check("Hermite3", "eager", "float32", 0.1, math.nan, 0.1).holds
+
+
+def test_gpu_clock_lists_what_failed_and_what_found_no_time() -> None:
+    clock = Clock(minutes=60)
+    assert clock.attempt("fine", lambda: 3) == 3
+    assert clock.attempt("broken", lambda: 1 // 0) is None
+    late = Clock(minutes=0)
+    assert late.attempt("late", lambda: 3) is None
+    assert [len(clock.failed), len(clock.skipped), len(late.skipped)] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("spec", ["hermite:5", "fourier:3", "tropical:4", "tropical_rational:2", "sinusoid"])
+def test_quadrature_finds_what_the_compiler_derives(spec: str) -> None:
+    row = moments.measure(spec)
+    assert row.kind == "balanced"
+    assert row.holds
+
+
+def test_quadrature_sees_a_wrong_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = moments.shape
+
+    def wrong(*given: object) -> object:
+        function, kinks = shape(*given)
+        return (lambda x: function(x) * (1 + 1e-10)), kinks
+
+    monkeypatch.setattr(moments, "shape", wrong)
+    assert not moments.measure("hermite:3").holds
+
+
+@pytest.mark.parametrize("name", ["Hermite5", "Tropical3"])
+def test_depth_is_the_same_in_both_dtypes(name: str) -> None:
+    net = next(n for n in depth.nets() if n.name == name)
+    single, double = (depth.run(net, 0, dtype, **SIZES) for dtype in depth.DTYPES)
+    assert single.activations == pytest.approx(double.activations, rel=1e-5)  # some hundred roundings of 6e-8
+    assert single.gradients == pytest.approx(double.gradients, rel=1e-5)
+    assert len(double.gradients) == SIZES["layers"]
+
+
+def test_depth_band_can_be_left() -> None:
+    vanishing = depth.run(depth.Net("zero", lambda: nn.Threshold(10.0, 0.0)), 0, torch.float64, **SIZES)
+    assert not vanishing.inside()
+    assert not depth.Run("nan", "float64", 0, [math.nan], [1.0]).inside()
+
+
+def test_targets_pass_and_miss() -> None:
+    row = {"section": "main", "name": "hermite:3", "route": "compiled", "numel": TARGET_NUMEL}
+    bound = TARGETS["hermite:3"]
+    assert "1 of 1 met" in page.verdict([{**row, "both_ratio": bound}])
+    assert "0 of 1 met" in page.verdict([{**row, "both_ratio": bound * 1.2}])
+    assert "No targets" in page.verdict([{**row, "numel": 1, "both_ratio": bound}])
+
+
+def test_every_target_is_measured() -> None:
+    main = next(s for s in sections(quick=False) if s.name == "main")
+    assert TARGETS.keys() <= {c.name for c in main.cases if c.compiled}
+    assert main.numel == TARGET_NUMEL
+
+
+def test_outer_loops_are_counted_once() -> None:
+    code = "for(a)\n{\n    for(b)\n    {\n    }\n}\nfor(c)\n{\n}\n"
+    assert timing.outer_loops(code) == 2
+
+
+def test_saved_bytes_sees_what_plain_torch_keeps() -> None:
+    x = torch.randn(64, 64, requires_grad=True)
+    thrifty, lavish = generated.Hermite3(), nn.Sequential(nn.Tanh(), nn.Sigmoid())
+    assert timing.saved_bytes(thrifty, thrifty, x) == 0
+    assert timing.saved_bytes(lavish, lavish, x) == 8  # two float32 results
+
+
+def test_results_keep_a_row_a_line(tmp_path: Path) -> None:
+    content = {"date": "today", "rows": [{"a": 1}, {"a": None}]}
+    save(tmp_path / "r.json", content)
+    assert json.loads((tmp_path / "r.json").read_text()) == content
+    assert table(["a", "b"], [[1, 22]]) == "| a | b  |\n| - | -- |\n| 1 | 22 |"
