@@ -170,8 +170,22 @@ def test_a_foreign_import_is_never_executed(emitted_file: Emitted, tmp_path: Pat
     assert "value_fp64" in {s.name for s in report.skipped}
 
 
-def test_a_file_that_cannot_be_traced_is_rejected(emitted_file: Emitted, tmp_path: Path) -> None:
-    """With forward mode in the traced function torch.compile(fullgraph=True) fails."""
-    mutant = Mutant("compile", "_Hermite3 if torch.compiler.is_compiling() else _Hermite3Eager", "_Hermite3Eager")
-    report = verify(resolve("hermite:3"), planted(mutant, emitted_file, tmp_path), only=["compile"])
+UNTRACEABLE = {
+    "forward mode in the traced function": Mutant(
+        "compile", "_Hermite3 if torch.compiler.is_compiling() else _Hermite3Eager", "_Hermite3Eager"
+    ),
+    "arguments that cannot be counted": Mutant(
+        "compile",
+        "def forward(x, scale, offsets):\n        arguments = _upcast(x, scale, offsets)",
+        "def forward(x, *parameters):\n        arguments = _upcast(x, *parameters)",
+        spec="tropical:2",
+    ),
+}
+"""torch.compile(fullgraph=True) fails: the first with gradients, the second without."""
+
+
+@pytest.mark.parametrize("name", UNTRACEABLE)
+def test_a_file_that_cannot_be_traced_is_rejected(name: str, emitted_file: Emitted, tmp_path: Path) -> None:
+    mutant = UNTRACEABLE[name]
+    report = verify(resolve(mutant.spec), planted(mutant, emitted_file, tmp_path), only=["compile"])
     assert report.failed == ("compile",)

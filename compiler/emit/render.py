@@ -106,6 +106,11 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
         "apply": wrapped("return function.apply(", ["x", *inputs], ")", indent=4),
         "value_signature": wrapped("def _value(", arguments, "):"),
         "gradients_signature": wrapped("def _gradients(", ["grad", *arguments], "):"),
+        "traced": [
+            *wrapped("def forward(", ["x", *inputs], "):", indent=4),
+            *(f"    {line}" for line in wrapped("arguments = _upcast(", ["x", *inputs], ")", indent=8)),
+            "    return _value(*arguments).to(x.dtype)",
+        ],
         "unpack": [
             f"{_targets(i.entries)} = {argument}.unbind()"
             for i, argument in zip(program.inputs, arguments[1:], strict=True)

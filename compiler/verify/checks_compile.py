@@ -43,6 +43,9 @@ def _compiled(subject: Subject, ledger: Ledger, precision: Precision, channels: 
         for what, a, b, bound in zip(("value", "slope", "parameter gradients"), found, eager, bounds, strict=True):
             ledger.compare(np.abs(a - b), bound, f"{label}, {what}, batch {batch}")
     graphs = counter.frame_count
+    with torch.no_grad():  # inference is traced by another way
+        inferred = double(compiled(x)).ravel()
+    ledger.compare(np.abs(inferred - eager[0]), bounds[0], f"{label}, value without gradients")
     torch._dynamo.reset()
     expect(graphs <= GRAPHS, f"{label}: {graphs} graphs for {len(BATCHES)} batch sizes, {GRAPHS} are due")
 
