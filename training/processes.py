@@ -7,12 +7,13 @@ it gives the losses of one process, and would cast the few parameters of an acti
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -34,7 +35,15 @@ def connect(config: Config, *, cpu: bool = False) -> Accelerator:
         )
     if config.shard and world == 1:
         raise BadConfig("--shard divides a model among processes, found one; start several with torchrun")
+    if world > 1:
+        atexit.register(_leave)
     return accelerator
+
+
+def _leave() -> None:
+    """Close the connections in order: torn down with the interpreter, their threads may abort the process."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def distribute(model: nn.Module, activations: Sequence[Swapped], config: Config, accelerator: Accelerator) -> nn.Module:
