@@ -71,6 +71,15 @@ def measure(section: Section, rounds: int, failures: list[str]) -> list[dict]:
     return rows
 
 
+def write(folder: Path, rows: list[dict]) -> None:
+    """Put rows beside those of other sections that the folder's page holds already."""
+    path = folder / "speed.json"
+    everything = page.merged(path, rows)
+    save(path, {**provenance(extra=PACKAGES), "about": page.INTRODUCTION, "rows": everything})
+    (folder / "speed.md").write_text(page.render(everything))
+    page.plot(everything, folder / "speed.png")
+
+
 def shape(numel: int) -> tuple[int, ...]:
     """Rows of 3072, the width of GPT-2's hidden layer, where that divides."""
     return (numel // 3072, 3072) if numel % 3072 == 0 else (numel,)
@@ -96,13 +105,9 @@ def main() -> int:
         if len(section.cases) > 1:
             rows += measure(section, rounds, failures)
             print(page.section_table(section.name, [r for r in rows if r["section"] == section.name]), flush=True)
+            if options.out:  # after every section, for the whole takes half an hour
+                write(options.out, rows)
     print(page.verdict(rows))
-    if options.out:
-        path = options.out / "speed.json"
-        rows = page.merged(path, rows)
-        save(path, {**provenance(extra=PACKAGES), "about": page.INTRODUCTION, "rows": rows})
-        (options.out / "speed.md").write_text(page.render(rows))
-        page.plot(rows, options.out / "speed.png")
     for failure in failures:
         print(f"did not run: {failure}")
     return 1 if failures else 0

@@ -36,23 +36,33 @@ Target = str | Activation
 _loaded: dict[tuple[str, str], type[nn.Module]] = {}  # by the declaration's digest and backend
 
 
-def derive(target: Target, law: Law | None = None) -> Derivation:
-    """Solve every start and compute its moments under `law` (default: the family's)."""
+def derive(target: Target, law: Law | None = None, *, preserve: bool = False) -> Derivation:
+    """Solve every start and compute its moments under `law` (default: the family's); `preserve` as in `start`."""
     from learnact.compiler.derive import derive as derive_activation  # noqa: PLC0415
 
-    return derive_activation(_activation(target), law)
+    return derive_activation(_activation(target), law, preserve=preserve)
 
 
 def start(
-    target: Target, name: str, *, sigma: float | str | sp.Expr = 1, law: Law | None = None
+    target: Target,
+    name: str,
+    *,
+    sigma: float | str | sp.Expr = 1,
+    law: Law | None = None,
+    preserve: bool = False,
 ) -> dict[str, tuple[float, ...]]:
-    """Parameter values of a named start under N(0, sigma^2), or under another law: name -> values."""
+    """Parameter values of a named start under N(0, sigma^2), or under another law: name -> values.
+
+    Solved starts have E[F^2] = 1; with `preserve` they have E[F^2] = E[x^2], so that F hands on the second moment of
+    its input whatever that is, and fits are to s T(x/s), s^2 = E[x^2]. E[F'^2] = 1 in both. For a normal law and a
+    family that is closed under scaling, `preserve` gives sigma F(x/sigma), F being the start for sigma = 1.
+    """
     from learnact.compiler.derive import start as derive_start  # noqa: PLC0415
     from learnact.compiler.derive.quantity import evaluate  # noqa: PLC0415
 
     if law is not None and sigma != 1:
         raise BadLaw(f"give either sigma={sigma} or law={law}, not both")
-    solved = derive_start(_activation(target), name, law or normal(sigma))
+    solved = derive_start(_activation(target), name, law or normal(sigma), preserve=preserve)
     return {parameter: tuple(float(evaluate(v)) for v in values) for parameter, values in solved.values.items()}
 
 

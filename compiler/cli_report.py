@@ -29,8 +29,9 @@ def list_command(form: str) -> int:
 @click.command()
 @declares(many=False)
 @click.option("--sigma", metavar="S", help="Law N(0, S^2), exactly: 0.55 is 11/20.")
+@click.option("--preserve", is_flag=True, help="Solve for E[F^2] = E[x^2] instead of E[F^2] = 1.")
 @click.option("--format", "form", type=click.Choice(["text", "latex", "markdown", "json"]), default="text")
-def derive(sigma: str | None, form: str, **words: Any) -> int:
+def derive(sigma: str | None, preserve: bool, form: str, **words: Any) -> int:
     """Print every start with its exact values, moments and gains."""
     from learnact.compiler import api, report  # noqa: PLC0415
 
@@ -38,7 +39,7 @@ def derive(sigma: str | None, form: str, **words: Any) -> int:
     if words["expr"] is None:
         words["law"] = None  # a family's declared law stays; the question is how it does under another
     activation = declaration(**words).activation()
-    click.echo(report.FORMATS[form](api.derive(activation, law)), nl=False)
+    click.echo(report.FORMATS[form](api.derive(activation, law, preserve=preserve)), nl=False)
     return HOLDS
 
 

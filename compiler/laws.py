@@ -46,6 +46,11 @@ class Law:
         """Standard deviation of x."""
         raise NotImplementedError
 
+    @property
+    def second(self) -> sp.Expr:
+        """Second moment E[x^2] of x: its variance, where the mean is 0."""
+        return self.sigma**2
+
     def density(self, x: sp.Symbol) -> sp.Expr:
         """Probability density at x inside the support."""
         raise NotImplementedError
@@ -148,6 +153,10 @@ class Exponential(Law):
     @property
     def sigma(self) -> sp.Expr:
         return 1 / self.rate
+
+    @property
+    def second(self) -> sp.Expr:
+        return 2 / self.rate**2
 
     def density(self, x: sp.Symbol) -> sp.Expr:
         return self.rate * sp.exp(-self.rate * x)

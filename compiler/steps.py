@@ -46,33 +46,41 @@ def solved(derivation: Derivation, start: StartDerivation) -> Solved | None:
         ("E[g]", "E[g]", g.mean),
         ("Var[g]", "\\operatorname{Var}[g]", g.variance) if shift in unknowns else ("E[g^2]", "E[g^2]", g.square),
         ("E[g'^2]", "E[g'^2]", g.slope_square),
-        *(_with_shift(g, start) if shift in unknowns else _without_shift(g)),
+        *(_with_shift(g, start, derivation.second) if shift in unknowns else _without_shift(g, derivation.second)),
     ]
     form = "gain (g + shift)" if shift in unknowns else "gain g"
     return Solved(form, shape, tuple(Step(text, latex, _quantity(value, g)) for text, latex, value in values))
 
 
-def _without_shift(g: Expectations) -> list[tuple[str, str, sp.Expr]]:
-    return [("gain = 1/sqrt(E[g^2])", "\\text{gain} = E[g^2]^{-1/2}", 1 / sp.sqrt(g.square))]
+def _without_shift(g: Expectations, second: sp.Expr) -> list[tuple[str, str, sp.Expr]]:
+    return [(*_gain("E[g^2]", "E[g^2]", second), sp.sqrt(second / g.square))]
 
 
-def _with_shift(g: Expectations, start: StartDerivation) -> list[tuple[str, str, sp.Expr]]:
+def _with_shift(g: Expectations, start: StartDerivation, second: sp.Expr) -> list[tuple[str, str, sp.Expr]]:
     if start.kind == "forward only":
         return [
-            ("gain = 1/sqrt(Var[g])", "\\text{gain} = \\operatorname{Var}[g]^{-1/2}", 1 / sp.sqrt(g.variance)),
+            (*_gain("Var[g]", "\\operatorname{Var}[g]", second), sp.sqrt(second / g.variance)),
             ("shift = -E[g]", "\\text{shift} = -E[g]", -g.mean),
         ]
-    room = tidy(g.slope_square - g.variance)
+    room = tidy(second * g.slope_square - g.variance)
     sign = 1 if float(start.moments.mean) >= 0 else -1  # E[F] = gain (E[g] + shift), and the gain is positive
     word = "+" if sign > 0 else "-"
+    m = "" if second == 1 else "E[x^2] "
     return [
-        ("gain = 1/sqrt(E[g'^2])", "\\text{gain} = E[g'^2]^{-1/2}", 1 / sp.sqrt(g.slope_square)),
+        (*_gain("E[g'^2]", "E[g'^2]", sp.S.One), 1 / sp.sqrt(g.slope_square)),
         (
-            f"shift = -E[g] {word} sqrt(E[g'^2] - Var[g])",
-            f"\\text{{shift}} = -E[g] {word} \\sqrt{{E[g'^2] - \\operatorname{{Var}}[g]}}",
+            f"shift = -E[g] {word} sqrt({m}E[g'^2] - Var[g])",
+            f"\\text{{shift}} = -E[g] {word} \\sqrt{{{m}E[g'^2] - \\operatorname{{Var}}[g]}}",
             tidy(-g.mean + sign * sp.sqrt(room)),
         ),
     ]
+
+
+def _gain(square: str, latex: str, second: sp.Expr) -> tuple[str, str]:
+    """The gain that makes a square `second`, which is 1 or E[x^2], in text and in LaTeX."""
+    if second == 1:
+        return f"gain = 1/sqrt({square})", f"\\text{{gain}} = {latex}^{{-1/2}}"
+    return f"gain = sqrt(E[x^2]/{square})", f"\\text{{gain}} = \\sqrt{{E[x^2] / {latex}}}"
 
 
 def _quantity(value: sp.Expr, g: Expectations) -> Quantity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import sympy as sp
 from references import DEGREES, SPECS, Measured, Shape, moments, shape
@@ -19,6 +20,7 @@ from learnact.compiler.spec import Activation, Family, Start, gain, shift, x
 UNIT = 1e-12  # |E[F^2] - 1|: solved exactly, stored as doubles, integrated to 1e-14 of the largest term
 WIDE_UNIT = 1e-9  # at sigma = 2: x^24 under N(0, 4) makes the terms of a polynomial 1e4 times larger
 Q_SLOPE = 1e-9  # a quotient of two such integrals
+SCALING = 1e-12  # of values of size 2, both from exact forms
 TABLE = 5e-4  # q-slopes are quoted to three digits
 
 STANDARD = Normal()
@@ -28,8 +30,8 @@ PAPER = [s for s in SPECS if "paper" in resolve(s).family.starts]
 
 
 @cache
-def solved(spec: str, name: str = "balanced", law: Law = STANDARD) -> StartDerivation:
-    return start(resolve(spec), name, law)
+def solved(spec: str, name: str = "balanced", law: Law = STANDARD, *, preserve: bool = False) -> StartDerivation:
+    return start(resolve(spec), name, law, preserve=preserve)
 
 
 def of_start(spec: str, found: StartDerivation) -> Shape:
@@ -37,10 +39,10 @@ def of_start(spec: str, found: StartDerivation) -> Shape:
     return shape(spec, {name: [float(evaluate(v)) for v in values] for name, values in found.values.items()})
 
 
-def violations(found: StartDerivation, f: Shape, law: Law, unit: float) -> list[str]:
-    """Claims of a start that quadrature contradicts."""
+def violations(found: StartDerivation, f: Shape, law: Law, unit: float, second: float = 1.0) -> list[str]:
+    """Claims of a start, made for E[F^2] = second, that quadrature contradicts."""
     m: Measured = moments(f, law)
-    wrong = [] if abs(m.second - 1) <= unit else ["E[F^2] = 1"]
+    wrong = [] if abs(m.second - second) <= unit else [f"E[F^2] = {second}"]
     if found.kind == "balanced":
         wrong += [] if abs(m.slope_second - 1) <= unit else ["E[F'^2] = 1"]
     elif found.kind != "forward only" or not found.reason:
@@ -75,9 +77,37 @@ def test_under_a_wide_law_they_are_balanced_or_say_why_not(spec: str) -> None:
     assert violations(found, f, WIDE, WIDE_UNIT) == []
     m = moments(f, WIDE)
     if found.kind == "forward only":
-        assert "needs Var g <= E[g'^2]" in found.reason
+        assert "E[F^2] = 1 and E[F'^2] = 1 need Var g <=" in found.reason
         assert m.second - m.mean**2 > m.slope_second
         assert abs(m.mean) <= WIDE_UNIT  # E F = 0 gives the largest E[F'^2]
+
+
+@pytest.mark.parametrize("spec", [s for s in SOME if s != "sinusoid"])
+@pytest.mark.parametrize("law", [NARROW, WIDE], ids=str)
+def test_preserving_starts_hand_on_the_second_moment_at_every_width(spec: str, law: Law) -> None:
+    """Var F <= sigma^2 E[F'^2] holds for every F (Gaussian Poincare inequality)."""
+    found = solved(spec, law=law, preserve=True)
+    assert found.kind == "balanced"
+    assert violations(found, of_start(spec, found), law, WIDE_UNIT, float(law.second)) == []
+
+
+CLOSED = [(s, "balanced") for s in ("hermite:5", "chebyshev:4", "legendre:3", "tropical:4", "tropical_rational:3")]
+CLOSED += [(s, fit) for s in ("hermite:5", "chebyshev:4", "legendre:3") for fit in ("relu", "gelu", "silu")]
+CLOSED += [("tropical_rational:3", "relu"), ("fourier_free:3", "balanced")]
+"""Families that hold sigma F(x/sigma) with every F. Fits of hinges to curves weigh values and slopes anew."""
+
+
+@pytest.mark.parametrize(("spec", "name"), CLOSED)
+def test_preserving_starts_are_the_unit_start_at_another_scale(spec: str, name: str) -> None:
+    unit, scaled = (of_start(spec, solved(spec, name, law, preserve=True)) for law in (STANDARD, NARROW))
+    sigma, at = float(NARROW.std), np.linspace(-2.5, 2.5, 41)
+    assert np.allclose(scaled.value(sigma * at), sigma * unit.value(at), rtol=0, atol=SCALING)
+
+
+def test_a_preserving_start_without_an_offset_reaches_the_second_moment_alone() -> None:
+    found = solved("sinusoid", law=NARROW, preserve=True)
+    assert found.kind == "forward only"
+    assert float(found.moments.second) == pytest.approx(float(NARROW.second), rel=UNIT)
 
 
 @pytest.mark.parametrize("spec", ["hermite:3", "fourier:3", "tropical:4", "tropical_rational:3"])

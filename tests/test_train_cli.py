@@ -29,7 +29,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ((*TINY, "-a", "hermitte:3"), "hermite"),
         ((*TINY, "-a", "hermite:3@gello"), "did you mean gelu"),
         ((*TINY, "-a", "hermite:3@gelu", "--start", "relu"), "two starts"),
-        ((*TINY, "-a", "gelu", "--calibrate"), "no parameters to calibrate"),
+        ((*TINY, "-a", "gelu", "--calibrate", "preserve"), "no parameters to calibrate"),
         ((*TINY, "-a", "relu", "--start", "balanced"), "relu has no starts"),
         ((*TINY, "-a", "hermite:3", "--shared", "--per-channel"), "cannot be one per channel"),
         ((*TINY, "--preset", "huge"), "tiny, small"),
@@ -67,7 +67,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_exit_1(tmp_path: Path, capsy
 
 
 def test_digits_are_learned_in_a_few_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("convnext", "--steps", "40", "--no-tensorboard", "--cpu", "-a", "hermite:3@gelu", "--calibrate")
+    words = ("convnext", "--steps", "40", "--no-tensorboard", "--cpu", "-a", "hermite:3@gelu", "--calibrate", "unit")
     code, out, err = command(capsys, *words, "--out", tmp_path / "run")
     assert code == 0, err
     accuracy = float(out.split("accuracy ")[1].split(",")[0])
@@ -98,7 +98,7 @@ def test_prepare_says_how_much_there_is(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_grid_is_every_setting_with_every_seed_and_spares_classical_ones(tmp_path: Path) -> None:
-    rest = ("--calibrate", "--lr-factor", "0.1", "--steps", "5")
+    rest = ("--calibrate", "unit", "--lr-factor", "0.1", "--steps", "5")
     cells = grid("gpt2", ["gelu", "hermite:3", "hermite:5@relu"], ["balanced", "gelu"], [0, 1], tmp_path, rest)
     assert [(c.activation, c.start, c.seed) for c in cells[:4]] == [
         ("gelu", "", 0),
@@ -110,7 +110,7 @@ def test_a_grid_is_every_setting_with_every_seed_and_spares_classical_ones(tmp_p
     assert "--calibrate" not in cells[0].arguments
     assert "0.1" not in cells[0].arguments
     assert cells[0].arguments[1:3] == ("--steps", "5")
-    assert cells[1].arguments[1:6] == ("--calibrate", "--lr-factor", "0.1", "--steps", "5")
+    assert cells[1].arguments[1:7] == ("--calibrate", "unit", "--lr-factor", "0.1", "--steps", "5")
     assert len({c.folder for c in cells}) == 8
     with pytest.raises(BadConfig, match="twice"):
         grid("gpt2", ["hermite:3@gelu", "hermite:3"], ["gelu"], [0], tmp_path, ())

@@ -48,12 +48,12 @@ class Choice:
         """SHA-256 of the generated file; empty for a classical activation."""
         return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else ""
 
-    @property
-    def starts(self) -> Starts:
-        """sigma -> parameter values of the chosen start."""
+    def starts(self, config: Config) -> Starts:
+        """sigma -> parameter values of the chosen start, calibrated as configured."""
         if self.cls is None:
             raise BadConfig(f"{self.name} has no parameters to calibrate; choose a generated activation")
-        return lambda sigma: solve_start(self.cls.spec, self.start, sigma=sigma)
+        preserve = config.calibrate != "unit"
+        return lambda sigma: solve_start(self.cls.spec, self.start, sigma=sigma, preserve=preserve)
 
     def new(self, **keywords: object) -> nn.Module:
         """A fresh module."""
@@ -87,7 +87,7 @@ def install(
     `run` sends one batch through the model. Returns the places and, if calibrated, what each was fed.
     """
     if choice.cls is None:
-        if config.calibrate or config.per_channel or config.trainable == "activations":
+        if config.calibrate in {"unit", "preserve"} or config.per_channel or config.trainable == "activations":
             raise BadConfig(f"{choice.name} has no parameters to calibrate or train; choose a generated activation")
         return swap(model, choice.new, shared=config.shared), []
     if config.per_channel:
@@ -97,7 +97,7 @@ def install(
     else:
         swapped = swap(model, choice.new, shared=config.shared)
     with torch.random.fork_rng():
-        moments = calibrate(swapped, choice.starts, run) if config.calibrate else []
+        moments = calibrate(swapped, choice.starts(config), run) if config.calibrate != "none" else []
     return swapped, moments
 
 

@@ -14,7 +14,11 @@ _FOLDER = click.Path(file_okay=False)
 ACTIVATION = (
     click.option("--activation", "-a", metavar="NAME", help="gelu, relu, silu …, or a SPEC such as hermite:5[@START]."),
     click.option("--start", metavar="NAME", help="Of a generated activation: balanced, gelu, relu …"),
-    click.option("--calibrate/--no-calibrate", default=None, help="Make the start exact for each measured input."),
+    click.option(
+        "--calibrate",
+        type=click.Choice(["none", "unit", "preserve"]),
+        help="The start for each measured input sigma: E[F^2] = 1, or E[F^2] = sigma^2 (default).",
+    ),
     click.option("--shared/--no-shared", default=None, help="One activation for all places."),
     click.option("--per-channel/--no-per-channel", default=None, help="One shape per channel."),
     click.option("--lr-factor", type=float, help="Learning rate of activation parameters over the others'."),

@@ -9,6 +9,9 @@ from typing import Any, ClassVar
 
 from learnact.training.errors import BadConfig
 
+CALIBRATIONS = ("auto", "none", "unit", "preserve")
+"""none: the declared start. unit: that of the measured sigma, E[F^2] = 1. preserve: the same, E[F^2] = sigma^2."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -20,7 +23,7 @@ class Config:
     preset: str
     activation: str = "gelu"  # a name of transformers' ACT2FN, or a SPEC
     start: str = ""  # of a generated activation; empty: the first that its file lists
-    calibrate: bool = False  # the start that is exact for each place's measured input sigma
+    calibrate: str = "auto"  # to each place's measured input sigma; auto: preserve, for generated activations
     shared: bool = False  # one activation for all places
     per_channel: bool = False  # one shape per channel
     steps: int
@@ -57,6 +60,7 @@ class Config:
         _require(0 <= self.ema < 1, f"ema must be in [0, 1), found {self.ema}")
         _require(self.lr > 0 and self.lr_factor >= 0, f"lr must be positive, found {self.lr} x {self.lr_factor}")
         _require(self.trainable in {"all", "activations"}, f"trainable is all or activations, found {self.trainable}")
+        _require(self.calibrate in CALIBRATIONS, f"calibrate is {', '.join(CALIBRATIONS)}, found {self.calibrate}")
         _require(self.precision in {"fp32", "bf16"}, f"precision is fp32 or bf16, found {self.precision}")
 
     @property

@@ -118,7 +118,7 @@ def build(
         load_weights(model, trained_weights(Path(config.initial)))
     probe = task.batches.batch(0, 0)
     model.eval()
-    wanted = config if calibrated else replace(config, calibrate=False)
+    wanted = config if calibrated else replace(config, calibrate="none")
     places, moments = install(model, choice, wanted, lambda: task.loss(model, probe))
     name_activation(model, choice.name)
     if config.trainable == "activations":

@@ -19,6 +19,8 @@ from learnact.training.errors import BadConfig
 
 FOR_GENERATED = ("--calibrate", "--per-channel", "--shared", "--lr-factor")
 """Options that a classical activation has no use for: its runs go without."""
+WITH_VALUE = ("--calibrate", "--lr-factor")
+"""Those of them that a value follows."""
 OUTPUT = "output.txt"
 
 
@@ -123,7 +125,7 @@ def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:
         option = word.partition("=")[0]
         if option not in options:
             kept.append(word)
-        takes_value = word == "--lr-factor"
+        takes_value = word in WITH_VALUE
     return kept
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sympy as sp
+
 from learnact.compiler.derive.balance import moments
 from learnact.compiler.derive.derivation import Derivation, Moments, StartDerivation
 from learnact.compiler.derive.starts import declared_start
@@ -18,19 +20,25 @@ def start_names(activation: Activation) -> tuple[str, ...]:
     return (*activation.family.starts, *(CLASSICAL if activation.family.fit else ()))
 
 
-def derive(activation: Activation, law: Law | None = None) -> Derivation:
-    """Solve every start under the law (default: the family's). Raises Divergent, NoClosedForm, BadDeclaration."""
+def derive(activation: Activation, law: Law | None = None, *, preserve: bool = False) -> Derivation:
+    """Solve every start under the law (default: the family's). Raises Divergent, NoClosedForm, BadDeclaration.
+
+    Starts make E[F^2] = 1, or with `preserve` E[F^2] = E[x^2], and E[F'^2] = 1; fits aim at T(x), or with `preserve`
+    at s T(x/s), s^2 = E[x^2]. The two are one for a law of size 1.
+    """
     law = law or activation.family.law
-    return Derivation(activation, law, tuple(start(activation, name, law) for name in start_names(activation)))
+    starts = tuple(start(activation, name, law, preserve=preserve) for name in start_names(activation))
+    return Derivation(activation, law, starts, law.second if preserve else sp.S.One)
 
 
-def start(activation: Activation, name: str, law: Law | None = None) -> StartDerivation:
+def start(activation: Activation, name: str, law: Law | None = None, *, preserve: bool = False) -> StartDerivation:
     """Solve one start. Raises UnknownName and whatever `derive` raises."""
     law = law or activation.family.law
+    second = law.second if preserve else sp.S.One
     if name in activation.family.starts:
-        return declared_start(activation, name, law)
+        return declared_start(activation, name, law, second)
     if name not in start_names(activation):
         raise UnknownName(f"start of {activation.names.spec}", name, start_names(activation))
     from learnact.compiler.derive.fit import fitted_start  # noqa: PLC0415  (numpy: only where a fit is asked for)
 
-    return fitted_start(activation, name, law)
+    return fitted_start(activation, name, law, sp.sqrt(second))

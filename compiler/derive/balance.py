@@ -1,9 +1,10 @@
 """The balance theorem: from five expectations of a shape g to the gain and shift that preserve variance.
 
-Write F = gain (g + shift) with m = E g, v = Var g, d = E g'^2. Then E F^2 = E F'^2 = 1 exactly when
-    gain^2 = 1/d,    shift = -m +- sqrt(d - v),
-which has a solution iff v <= d. Under N(0, sigma^2) with sigma <= 1 that always holds (Gaussian Poincare
-inequality). The two shifts differ in the q-slope E[x F F']/E[F^2], which decides whether length 1 is stable.
+Write F = gain (g + shift) with m = E g, v = Var g, d = E g'^2. Then E F^2 = M and E F'^2 = 1 exactly when
+    gain^2 = 1/d,    shift = -m +- sqrt(M d - v),
+which has a solution iff v <= M d. Under N(0, sigma^2) that always holds for M = sigma^2 (Gaussian Poincare
+inequality), and so for M = 1 where sigma <= 1. The two shifts differ in the q-slope E[x F F']/E[F^2], which decides
+whether the length is stable.
 """
 
 from __future__ import annotations
@@ -74,18 +75,18 @@ class Expectations:
             gain**2 * (self.x_g_slope + shift * self.x_slope) / second,
         )
 
-    def balanced(self, shift: sp.Expr) -> Moments:
-        """Moments of the theorem's solution: both are 1 by construction."""
+    def balanced(self, shift: sp.Expr, second: sp.Expr) -> Moments:
+        """Moments of the theorem's solution: the second moments are `second` and 1 by construction."""
         d = self.slope_square
-        q_slope = (self.x_g_slope + shift * self.x_slope) / d
-        return self._as_moments((self.mean + shift) / sp.sqrt(d), sp.S.One, sp.S.One, q_slope)
+        q_slope = (self.x_g_slope + shift * self.x_slope) / (second * d)
+        return self._as_moments((self.mean + shift) / sp.sqrt(d), second, sp.S.One, q_slope)
 
-    def forward(self, norm: sp.Expr, shift: sp.Expr) -> Moments:
-        """Moments of (g + shift)/sqrt(norm) where norm = E[(g + shift)^2]: the second is 1 by construction."""
+    def forward(self, norm: sp.Expr, shift: sp.Expr, second: sp.Expr) -> Moments:
+        """Moments of sqrt(second/norm) (g + shift) where norm = E[(g + shift)^2], so that E[F^2] is `second`."""
         q_slope = (self.x_g_slope + shift * self.x_slope) / norm
         mean = self.mean + shift
-        mean = mean / sp.sqrt(norm) if mean != 0 else mean  # SymPy spends seconds on 0 times a long number
-        return self._as_moments(mean, sp.S.One, self.slope_square / norm, q_slope)
+        mean = mean * sp.sqrt(second / norm) if mean != 0 else mean  # SymPy spends seconds on 0 times a long number
+        return self._as_moments(mean, second, second * self.slope_square / norm, q_slope)
 
     def _as_moments(self, *values: sp.Expr) -> Moments:
         if self.exact:
@@ -120,30 +121,30 @@ def sign(e: sp.Expr) -> int | None:
     return 0 if abs(value) < ZERO_BELOW else int(sp.sign(value))
 
 
-def solve(g: Expectations, law: Law, *, has_shift: bool, root: Literal["stable", "plus"]) -> Solution:
-    """Solve for gain and shift; falls to forward gain alone, with the reason, where the theorem says so."""
+def solve(g: Expectations, law: Law, second: sp.Expr, *, has_shift: bool, root: Literal["stable", "plus"]) -> Solution:
+    """Solve E[F^2] = `second`, E[F'^2] = 1; falls to the first alone, with the reason, where the theorem says so."""
     d, v = g.slope_square, g.variance
     if not has_shift:
-        gain, reached = 1 / sp.sqrt(g.square), g.forward(g.square, sp.S.Zero)
+        gain, reached = sp.sqrt(second / g.square), g.forward(g.square, sp.S.Zero, second)
         if is_one(reached.slope_second.value):
             return Solution(gain, sp.S.Zero, "balanced", reached)
         ratio = evaluate(d / g.square, 6)
-        reason = f"no offset learns, so E[F'^2]/E[F^2] = {ratio} is fixed: the gain can set only one of them to 1"
+        reason = f"no offset learns, so E[F'^2]/E[F^2] = {ratio} is fixed: the gain can set only one of them"
         return Solution(gain, sp.S.Zero, "forward only", reached, reason)
-    room = tidy(d - v)
+    room = tidy(second * d - v)
     if sign(room) == -1:
-        gain, shift = 1 / sp.sqrt(v), -g.mean
+        gain, shift = sp.sqrt(second / v), -g.mean
         reason = (
-            f"E[F^2] = E[F'^2] = 1 needs Var g <= E[g'^2], found {evaluate(v, 6)} > {evaluate(d, 6)} under {law}; "
-            f"with E[F^2] = 1 the largest E[F'^2] is {evaluate(d / v, 6)}"
+            f"E[F^2] = {second} and E[F'^2] = 1 need Var g <= {evaluate(second * d, 6)}, found {evaluate(v, 6)} under "
+            f"{law}; with E[F^2] = {second} the largest E[F'^2] is {evaluate(second * d / v, 6)}"
         )
-        return Solution(gain, shift, "forward only", g.forward(v, shift), reason)
+        return Solution(gain, shift, "forward only", g.forward(v, shift, second), reason)
     distance = sp.S.Zero if sign(room) == 0 else sp.sqrt(room)
     shifts = [tidy(-g.mean + distance), tidy(-g.mean - distance)]
     best = shifts[0]
     if root == "stable" and not any(s.free_symbols for s in shifts):
-        best = min(shifts, key=lambda s: abs(g.balanced(s).q_slope.number(20)))
-    return Solution(1 / sp.sqrt(d), best, "balanced", g.balanced(best))
+        best = min(shifts, key=lambda s: abs(g.balanced(s, second).q_slope.number(20)))
+    return Solution(1 / sp.sqrt(d), best, "balanced", g.balanced(best, second))
 
 
 def is_one(e: sp.Expr) -> bool:

@@ -59,6 +59,7 @@ class Derivation:
     activation: Activation
     law: Law
     starts: tuple[StartDerivation, ...]
+    second: sp.Expr = sp.S.One  # what solved starts make E[F^2]
 
     def start(self, name: str) -> StartDerivation:
         """The start of this name. Raises KeyError."""

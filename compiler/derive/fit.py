@@ -55,13 +55,13 @@ class Fit:
     note: str  # how they were found
 
 
-def fit(activation: Activation, name: str, law: Law) -> Fit:
-    """Fit the activation to the classical function of this name under the law.
+def fit(activation: Activation, name: str, law: Law, scale: sp.Expr = sp.S.One) -> Fit:
+    """Fit the activation to scale * T(x/scale), T the classical function of this name, under the law.
 
     Raises UnknownName without such a target, and NoStart where the family declares no fit, the law has symbols or
     the fit does not exist.
     """
-    goal = target(name)
+    goal = target(name, scale)
     declared = activation.family.fit
     knots: tuple[float, ...] = ()
     if declared is None:
@@ -87,9 +87,9 @@ def fit(activation: Activation, name: str, law: Law) -> Fit:
     return Fit(values, exact, moments, measure(shape, goal, law, knots), note)
 
 
-def fitted_start(activation: Activation, name: str, law: Law) -> StartDerivation:
+def fitted_start(activation: Activation, name: str, law: Law, scale: sp.Expr = sp.S.One) -> StartDerivation:
     """The start of the activation that is fitted to the classical function of this name. Raises as `fit` does."""
-    found = fit(activation, name, law)
+    found = fit(activation, name, law, scale)
     return StartDerivation(name, "fit", found.values, found.exact, found.moments, note=found.note, errors=found.errors)
 
 

@@ -74,7 +74,8 @@ def _quantity(value: sp.Expr) -> Quantity:
 def hermite_coefficients(target: Target, sigma: sp.Expr, count: int) -> Parts:
     """c_k = E[T(sigma z) He_k(z)] for k < count: closed forms, or numbers of 30 digits and more."""
     if target.name in ("relu", "gelu"):
-        return _closed_form(target.name, sigma, count)
+        parts = _closed_form(target.name, sigma / target.scale, count)
+        return {factor: [target.scale * c for c in of] for factor, of in parts.items()}
     mirrored = target.expr.xreplace({x: -x})
     halves = (target.expr + mirrored) / 2, (target.expr - mirrored) / 2
     rule = Rule(Normal(sigma), target.kinks, half=True)

@@ -18,8 +18,11 @@ PROBES = (
 """(x, gain, shift) at which F = gain (g + shift) is checked; rational, so that the check is sharp."""
 
 
-def declared_start(activation: Activation, name: str, law: Law) -> StartDerivation:
-    """Solve one declared start under the law. Raises BadDeclaration, Divergent, NoClosedForm, UnknownName."""
+def declared_start(activation: Activation, name: str, law: Law, second: sp.Expr = sp.S.One) -> StartDerivation:
+    """Solve one declared start under the law for E[F^2] = `second` and E[F'^2] = 1.
+
+    Raises BadDeclaration, Divergent, NoClosedForm, UnknownName.
+    """
     start = activation.start(name)
     values = activation.assign(start.values(activation.degree, law))
     unknowns = {s for v in values.values() for s in v.free_symbols} & {gain, shift}
@@ -28,11 +31,11 @@ def declared_start(activation: Activation, name: str, law: Law) -> StartDerivati
     taken = Expectations.of(g, law)
     if not unknowns:
         moments = taken.moments(sp.S.One, sp.S.Zero)
-        balanced = is_one(moments.second.value) and is_one(moments.slope_second.value)
+        balanced = is_one(moments.second.value / second) and is_one(moments.slope_second.value)
         kind, reason, solved = ("balanced" if balanced else "as declared"), "", values
     else:
         _check_form(activation, name, values, g)
-        solution = solve(taken, law, has_shift=shift in unknowns, root=start.root)
+        solution = solve(taken, law, second, has_shift=shift in unknowns, root=start.root)
         known = {gain: solution.gain, shift: solution.shift}
         solved = {s: v.xreplace(known) for s, v in values.items()}
         kind, reason, moments = solution.kind, solution.reason, solution.moments

@@ -17,10 +17,11 @@ from learnact.compiler.spec import x
 
 @dataclass(frozen=True)
 class Target:
-    """A classical activation T(x)."""
+    """A classical activation T at some scale: scale * T(x/scale)."""
 
     name: str
     expr: sp.Expr
+    scale: sp.Expr = sp.S.One
 
     @cached_property
     def slope(self) -> sp.Expr:
@@ -45,8 +46,10 @@ class Target:
 
 
 @lru_cache(maxsize=16)
-def target(name: str) -> Target:
-    """The classical activation of this name. Raises UnknownName."""
+def target(name: str, scale: sp.Expr = sp.S.One) -> Target:
+    """The classical activation of this name at a scale. Raises UnknownName."""
     if name not in CLASSICAL:
         raise UnknownName("fit target", name, CLASSICAL)
-    return Target(name, CLASSICAL[name](x))
+    if name == "relu":
+        scale = sp.S.One  # it is the same at every scale
+    return Target(name, scale * CLASSICAL[name](x / scale), scale)

@@ -2,6 +2,7 @@
 
 import sympy as sp
 
+from learnact.compiler.polynomials import at_scale
 from learnact.compiler.spec import Basis, Family, Feature, LinearFit, Start, gain, shift, slope_of, x
 
 
@@ -15,14 +16,15 @@ def recurrence(n: int) -> tuple[Feature, ...]:
     return tuple(steps)
 
 
+def polynomial(k: int) -> sp.Expr:
+    """T_k(x/2)."""
+    return sp.polys.orthopolys.chebyshevt_poly(k, x / 2)
+
+
 def balanced(n, law):
-    """Signs + - - + + ... over k!."""
-    return {
-        "coefficients": [
-            gain * shift,
-            *(gain * sp.Rational((-1) ** (k // 2), sp.factorial(k)) for k in range(1, n + 1)),
-        ]
-    }
+    """Signs + - - + + ... over k!, as T_k(x/(2 sigma))."""
+    weights = [gain * sp.Rational((-1) ** (k // 2), sp.factorial(k)) for k in range(1, n + 1)]
+    return {"coefficients": at_scale(polynomial, [gain * shift, *weights], law.sigma)}
 
 
 chebyshev = Family(
@@ -30,11 +32,11 @@ chebyshev = Family(
     title="Chebyshev polynomial",
     formula="sum_{k=0..n} coefficients_k T_k(x/2)",
     parameters={"coefficients": lambda n: n + 1},
-    function=lambda p, n: sum(a * sp.polys.orthopolys.chebyshevt_poly(k, x / 2) for k, a in enumerate(p.coefficients)),
+    function=lambda p, n: sum(a * polynomial(k) for k, a in enumerate(p.coefficients)),
     basis=Basis(recurrence, weights=lambda p, n: p.coefficients),
     starts={"balanced": Start(balanced, note="signs + - - + over k!")},
     fit=LinearFit(
-        features=lambda n, law: [sp.polys.orthopolys.chebyshevt_poly(k, x / 2) for k in range(n + 1)],
+        features=lambda n, law: [polynomial(k) for k in range(n + 1)],
         values=lambda n, law, solution: {"coefficients": solution},
     ),
     domain="|x| <= 2, where every |T_k| <= 1; grows like |x|^n outside",

@@ -2,6 +2,7 @@
 
 import sympy as sp
 
+from learnact.compiler.polynomials import at_scale
 from learnact.compiler.spec import Basis, Family, Feature, LinearFit, Start, gain, shift, slope_of, x
 
 
@@ -16,14 +17,15 @@ def recurrence(n: int) -> tuple[Feature, ...]:
     return tuple(steps)
 
 
+def polynomial(k: int) -> sp.Expr:
+    """P_k(x/2)."""
+    return sp.polys.orthopolys.legendre_poly(k, x / 2)
+
+
 def balanced(n, law):
-    """Signs + - - + + ... over k!."""
-    return {
-        "coefficients": [
-            gain * shift,
-            *(gain * sp.Rational((-1) ** (k // 2), sp.factorial(k)) for k in range(1, n + 1)),
-        ]
-    }
+    """Signs + - - + + ... over k!, as P_k(x/(2 sigma))."""
+    weights = [gain * sp.Rational((-1) ** (k // 2), sp.factorial(k)) for k in range(1, n + 1)]
+    return {"coefficients": at_scale(polynomial, [gain * shift, *weights], law.sigma)}
 
 
 legendre = Family(
@@ -31,11 +33,11 @@ legendre = Family(
     title="Legendre polynomial",
     formula="sum_{k=0..n} coefficients_k P_k(x/2)",
     parameters={"coefficients": lambda n: n + 1},
-    function=lambda p, n: sum(a * sp.polys.orthopolys.legendre_poly(k, x / 2) for k, a in enumerate(p.coefficients)),
+    function=lambda p, n: sum(a * polynomial(k) for k, a in enumerate(p.coefficients)),
     basis=Basis(recurrence, weights=lambda p, n: p.coefficients),
     starts={"balanced": Start(balanced, note="signs + - - + over k!")},
     fit=LinearFit(
-        features=lambda n, law: [sp.polys.orthopolys.legendre_poly(k, x / 2) for k in range(n + 1)],
+        features=lambda n, law: [polynomial(k) for k in range(n + 1)],
         values=lambda n, law, solution: {"coefficients": solution},
     ),
     domain="|x| <= 2, where every |P_k| <= 1; grows like |x|^n outside",

@@ -82,6 +82,6 @@ def page(places: Sequence[Path]) -> str:
         ],
         losses=Markup(charts.losses(groups, first.record["unit"])),
         depth=Markup(charts.depth(watched)),
-        shapes=[{"name": g.name, "picture": Markup(charts.shapes(g))} for g in watched],
+        shapes=[{"name": g.name, "pictures": [Markup(charts.shapes(g)), Markup(charts.history(g))]} for g in watched],
         runs=[{"name": r.folder.name, "settings": json.dumps(r.record, indent=1)} for r in runs],
     )

@@ -15,6 +15,7 @@ from learnact.training.session import RECORD, RESULT
 
 NAMED = {"activation", "start", "calibrate"}
 """Settings that a group's name always tells; other settings only where they differ among the groups."""
+CALIBRATED = {"auto": "", "preserve": "", "unit": ", calibrated to 1", "none": ", as declared"}
 UNNAMED = {"seed", "workers", "keep", "tensorboard", "checkpoint_every", "initial"}
 
 
@@ -89,7 +90,7 @@ def group(runs: Sequence[Run]) -> list[Group]:
 
 
 def _name(run: Run, differing: Sequence[str]) -> str:
-    calibrated = ", calibrated" if run.config["calibrate"] else ""
+    calibrated = CALIBRATED[run.config["calibrate"]] if run.record["activation"]["sha256"] else ""
     others = "".join(f", {key} {run.config.get(key)}" for key in differing)
     return f"{run.record['activation']['label']}{calibrated}{others}"
 
