@@ -79,7 +79,7 @@ def test_calibration_set_each_layer_to_the_start_of_its_own_sigma(dry: SimpleNam
     for layer in hermite["layers"]:
         sigma = layer["input_sigma"][0]
         assert low < sigma < high
-        expected = compiled.start(demo.SPEC, demo.SPEC_START, sigma=round_sigma(sigma))
+        expected = compiled.start(demo.SPEC, demo.SPEC_START, sigma=round_sigma(sigma), preserve=True)
         assert layer["start"] == {k: pytest.approx(v, rel=1e-6) for k, v in expected.items()}
         assert layer["learned"] != layer["start"]
 

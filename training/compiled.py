@@ -38,8 +38,8 @@ class Compiled:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def start(self, name: str, sigma: sp.Rational) -> dict[str, tuple[float, ...]]:
-        """Parameter values of the named start under N(0, sigma^2). Raises NoStart and UnknownName."""
-        return start(self.activation, name, sigma=sigma)
+        """Parameter values of the named start that hands on a second moment sigma^2. Raises NoStart, UnknownName."""
+        return start(self.activation, name, sigma=sigma, preserve=True)
 
 
 def compile_into(folder: Path, declaration: Declaration) -> Compiled:

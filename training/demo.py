@@ -3,8 +3,8 @@
 Run it as `python -m learnact.training.demo`; `--help` tells how to try an expression of one's own.
 
 GPT-2's published weights feed the activation a sigma of about .2. GELU is nearly linear there, so what bends at that
-scale learns faster, a plain ReLU too: hence the default starts, a fit to ReLU calibrated to the measured sigma, and a
-hinge with a steep tanh. A start made for sigma 1 loses to GELU on the same weights.
+scale learns faster: hence the default starts, a polynomial that hands on the second moment of each layer's own input,
+and a hinge with a steep tanh. A start made for sigma 1 loses to GELU on the same weights.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from learnact.training.swap import swap
 
 ORIGINAL = "gelu"
 SPEC = "hermite:7"
-SPEC_START = "relu"
+SPEC_START = "balanced"
 EXPRESSION = "a*x*tanh(b*x) + c*x + d"
 PARAMETERS = ("a=0.5", "b=4", "c=0.5", "d=0")
 EXPRESSION_START = "declared"
