@@ -15,6 +15,9 @@ import torch
 from safetensors.torch import load_file
 from training_runs import MODEL, SHORT, TINY, command, complaint, lines, losses
 
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # benchmarks/ is part of the checkout alone
+
+from benchmarks import training
 from learnact.training import loop, session
 from learnact.training.cli import main
 from learnact.training.session import open_run
@@ -240,6 +243,23 @@ def test_a_swap_that_costs_more_than_stated_trains_nothing(
     code, _, err = command(capsys, "finetune", tmp_path, "--out", tmp_path / "tuned")
     assert code == 2
     assert "no run folder" in complaint(err)
+
+
+def test_what_a_study_found_is_kept_with_the_command_that_repeats_it(
+    gelu: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["training", str(gelu), "--name", "found", "--out", str(tmp_path)])
+    assert training.main() == 0
+    (row,) = json.loads((tmp_path / "found.json").read_text())["rows"]
+    assert row["loss"] == json.loads((gelu / "result.json").read_text())["final"]["loss"]
+    text = (tmp_path / "found.md").read_text()
+    (shown,) = (line.strip() for line in text.splitlines() if "learnact-train study" in line)
+    assert "-a gelu --seeds 0" in shown
+    assert "--layers 2" in shown
+    assert f"{row['loss']:.4f}" in text
+    monkeypatch.setattr(sys, "argv", ["training", str(tmp_path), "--name", "found"])
+    assert training.main() == 2
+    assert "holds no run" in capsys.readouterr().err
 
 
 def test_a_study_is_a_table_and_a_page(gelu: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
