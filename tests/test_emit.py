@@ -342,9 +342,9 @@ PRINTED = [
     (sp.Piecewise((1, x > 0), (2, True)), "torch.where(x > 0.0, torch.full_like(x, 1.0), 2.0)"),
     (sp.Piecewise((x, sp.And(x > 0, x <= 1)), (a, True)), "torch.where((x <= 1.0) & (x > 0.0), x, a)"),
     (sp.Piecewise((x, x > 0)), 'torch.where(x > 0.0, x, float("nan"))'),
-    (choice.Select(b, 0, 0, a * x), "torch.where(b == 2.0, a * x, 0.0)"),
-    (choice.Select(b, 1, 0), "(b == 0.0).to(x.dtype)"),
-    (2 * x * choice.Select(b, 0, 1, 0), "torch.where(b == 1.0, 2.0 * x, 0.0)"),
+    (choice.Select(b, 0, 0, a * x), "_where(b_is[2], a * x)"),
+    (choice.Select(b, 1, 0), "_where(b_is[0], torch.full_like(x, 1.0))"),
+    (2 * x * choice.Select(b, 0, 1, 0), "_where(b_is[1], 2.0 * x)"),
 ]
 
 

@@ -75,9 +75,14 @@ MUTANTS = {
     "no vmap": Mutant("vmap", VMAP, VMAP.replace("True", "False")),
     "no per-sample gradients": Mutant("per_sample_gradients", VMAP, VMAP.replace("True", "False")),
     # kinks
-    "last of two tied pieces": Mutant("ties", "part1 > a0", "part1 >= a0", spec="tropical:2"),
-    "last of all tied pieces": Mutant("ties", "part2 > best1", "part2 >= best1", spec="tropical:2"),
-    "kink elsewhere in the slope": Mutant("kinks", "part1 > a0", "part1 > a0 + 0.001", spec="tropical:2"),
+    "last of two tied pieces": Mutant("ties", "_beats(part1, a0)", "1.0 - _beats(a0, part1)", spec="tropical:2"),
+    "last of all tied pieces": Mutant(
+        "ties",
+        "_overtaken(winner1, 2.0, part2, best1)",
+        "torch.where(part2 >= best1, 2.0, winner1)",
+        spec="tropical:2",
+    ),
+    "kink elsewhere in the slope": Mutant("kinks", "_beats(part1, a0)", "_beats(part1, a0 + 0.001)", spec="tropical:2"),
     "NaN hidden": Mutant("nan", F3, f"return torch.nan_to_num({F3.removeprefix('return ')})"),
     # shapes and manners
     "flattened": Mutant("shapes", "return parts[0] if", "return parts[0].flatten() if"),

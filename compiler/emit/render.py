@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
@@ -18,6 +19,8 @@ from learnact.compiler.emit.layout import LINE, assigned, nested, table, wrapped
 from learnact.compiler.emit.source import Source
 from learnact.compiler.emit.torch_printer import TorchPrinter, number
 from learnact.compiler.lower import Program
+from learnact.compiler.lower.choice import Select, Winner, is_indicator
+from learnact.compiler.lower.names import Fresh
 from learnact.compiler.version import VERSION
 
 GRAD = sp.Symbol("grad", real=True)
@@ -119,6 +122,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
         "backward": backward_lines(program),
         "triton": kernel_context(program, backend),
         "scaled": any(i.factors for i in program.inputs),
+        "choices": any(r.has(Winner) for block in (program.forward, program.backward) for r in block.all),
         "trigonometry": any(r.has(sp.sin, sp.cos) for block in (program.forward, program.backward) for r in block.all),
     }
 
@@ -222,11 +226,44 @@ def backward_lines(program: Program) -> list[str]:
     printer = _printer(program)
     lines = [line for s in program.backward.statements for line in printer.lines(s)]
     lines += _assignment("slope =", program.slope, printer)
-    products = [printer(GRAD * p) for p in program.partials]
+    named, values = _weighted(program)
+    lines += [f"{name} = {printer(value)}" for value, name in named.items()]
+    products = [printer(v) for v in values]
     flat = f"return grad * slope, ({', '.join(products)}{',' if len(products) == 1 else ''})"
     if len(flat) + 4 <= LINE:
         return [*lines, flat]
     return [*lines, "return grad * slope, (", *(f"    {p}," for p in products), ")"]
+
+
+def _weighted(program: Program) -> tuple[dict[sp.Expr, sp.Symbol], list[sp.Expr]]:
+    """grad times each partial; what several pieces of a choice would each multiply again gets a name first."""
+    values = [GRAD * p for p in program.partials]
+    pieces = {v: f for v in values for f in sp.Mul.make_args(v) if is_indicator(f)}
+
+    def entry(value: sp.Expr) -> tuple[int, sp.Expr]:
+        """Which argument must win, and what counts then."""
+        piece = pieces[value]
+        (k,) = (k for k, e in enumerate(piece.args[1:]) if e != 0)
+        return k, piece.args[1 + k] * value / piece
+
+    often = Counter(entry(v)[1] for v in values if v in pieces)
+    fresh = Fresh([*(s.target.name for s in program.backward.statements), *_names(program), GRAD.name])
+    named = {e: fresh.numbered("weight") for e, count in often.items() if count > 1 and not e.is_Symbol}
+
+    def renamed(value: sp.Expr) -> sp.Expr:
+        if value not in pieces or entry(value)[1] not in named:
+            return value
+        winner, *others = pieces[value].args
+        k, e = entry(value)
+        return Select(winner, *(named[e] if j == k else 0 for j in range(len(others))))
+
+    return named, [renamed(v) for v in values]
+
+
+def _names(program: Program) -> list[str]:
+    """What the arguments of _gradients and their entries are called, and the winners' values."""
+    best = [s.best.name for s in program.backward.statements if s.best is not None]
+    return [*best, *(n for i in program.inputs for n in (i.name, f"{i.name}_", *(e.name for e in i.entries)))]
 
 
 def _assignment(head: str, value: sp.Expr, printer: TorchPrinter) -> list[str]:

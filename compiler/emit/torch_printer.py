@@ -88,30 +88,29 @@ class TorchPrinter:
         """A statement as one line of code, or several for a choice."""
         name, value = statement.target.name, statement.value
         if isinstance(value, Winner):
-            return self._contest(name, value, statement.best)
+            return [*self._contest(name, value, statement.best), *self._verdict(name, len(value.args))]
         if isinstance(value, (Largest, Smallest)):
             first, *rest = value.args
             lines = [f"{name} = {self._better(type(value), first, rest[0])}"]
             return lines + [f"{name} = {self._better(type(value), statement.target, e)}" for e in rest[1:]]
         if isinstance(value, Select) and not is_indicator(value):
             winner, first, *others = value.args
-            start = self._constant(number(first)) if first.is_number else self(first)
-            lines = [f"{name} = {start}"]
-            return lines + [f"{name} = {self._where(winner, k, self(e), name)}" for k, e in enumerate(others, start=1)]
+            lines = [f"{name} = {self._tile(first)}"]
+            return lines + [f"{name} = {self._pick(winner, k, e, name)}" for k, e in enumerate(others, start=1)]
         return [f"{name} = {self(value)}"]
 
     def _contest(self, name: str, winner: Winner, best: sp.Symbol | None) -> list[str]:
         """The index of the winning argument, and the argument itself, in one chain."""
-        relation = "<" if isinstance(winner, IndexOfSmallest) else ">"
         first, *rest = winner.args
         running = best or sp.Symbol(f"{name}_leader")
         lines = []
         leader = first
         for k, e in enumerate(rest, start=1):
-            mask = f"{self(e)} {relation} {self(leader)}"
-            lines.append(
-                f"{name} = ({mask}).to(x.dtype)" if k == 1 else f"{name} = {self.library}.where({mask}, {k}.0, {name})"
+            larger, smaller = (
+                (self(leader), self(e)) if isinstance(winner, IndexOfSmallest) else (self(e), self(leader))
             )
+            beats = self._beats(larger, smaller) if k == 1 else self._overtaken(name, k, larger, smaller)
+            lines.append(f"{name} = {beats}")
             if best or k < len(rest):
                 lines.append(f"{running} = {self._better(winner.best, leader, e)}")
             leader = running
@@ -124,8 +123,20 @@ class TorchPrinter:
             return f"torch.clamp({self(other)}, {'min' if kind is Largest else 'max'}={number(constant)})"
         return f"torch.{'maximum' if kind is Largest else 'minimum'}({self(second)}, {self(first)})"
 
-    def _where(self, winner: sp.Expr, k: int, value: str, otherwise: str) -> str:
-        return f"{self.library}.where({self(winner)} == {k}.0, {value}, {otherwise})"
+    def _beats(self, larger: str, smaller: str) -> str:
+        return f"_beats({larger}, {smaller})"
+
+    def _overtaken(self, winner: str, k: int, larger: str, smaller: str) -> str:
+        return f"_overtaken({winner}, {k}.0, {larger}, {smaller})"
+
+    def _verdict(self, winner: str, count: int) -> list[str]:
+        return [f"{winner}_is = _each({winner}, {count})"]
+
+    def _if_won(self, winner: sp.Expr, k: int, value: sp.Expr) -> str:
+        return f"_where({self(winner)}_is[{k}], {self._tile(value)})"
+
+    def _pick(self, winner: sp.Expr, k: int, value: sp.Expr, otherwise: str) -> str:
+        return f"_pick({self(winner)}_is[{k}], {self._tile(value)}, {otherwise})"
 
     def __call__(self, e: sp.Expr) -> str:
         """Print one expression. Raises UnsupportedNode."""
@@ -247,6 +258,10 @@ class TorchPrinter:
     def _raised(self, base: sp.Expr, exponent: sp.Expr) -> str:
         return f"torch.pow({self(base)}, {int(exponent) if exponent.is_Integer else self(exponent)})"
 
+    def _tile(self, e: sp.Expr) -> str:
+        """The expression as a tensor, which a bare number is not."""
+        return self._constant(number(e)) if e.is_number else self(e)
+
     def _constant(self, value: str) -> str:
         return f"torch.full_like(x, {value})"
 
@@ -291,7 +306,4 @@ class TorchPrinter:
             raise UnsupportedNode(f"a choice must be a statement of its own: {e}")
         winner, *entries = e.args
         k, entry = next((k, v * factor) for k, v in enumerate(entries) if v != 0)
-        if entry.is_number:
-            mask = f"({self(winner)} == {k}.0).to(x.dtype)"
-            return {1: mask, -1: f"-{mask}"}.get(entry, f"{number(entry)} * {mask}")
-        return self._where(winner, k, self(entry), "0.0")
+        return self._if_won(winner, k, entry)

@@ -88,16 +88,27 @@ class TritonPrinter(TorchPrinter):
         name = self._call("_larger_tile" if kind is Largest else "_smaller_tile")
         return f"{name}({self._tile(second)}, {self._tile(first)})"
 
+    def _beats(self, larger: str, smaller: str) -> str:
+        return f"({larger} > {smaller}).to(x.dtype)"
+
+    def _overtaken(self, winner: str, k: int, larger: str, smaller: str) -> str:
+        return f"tl.where({larger} > {smaller}, {k}.0, {winner})"
+
+    def _verdict(self, winner: str, count: int) -> list[str]:
+        return []
+
+    def _if_won(self, winner: sp.Expr, k: int, value: sp.Expr) -> str:
+        return f"tl.where({self(winner)} == {k}.0, {self._tile(value)}, 0.0)"
+
+    def _pick(self, winner: sp.Expr, k: int, value: sp.Expr, otherwise: str) -> str:
+        return f"tl.where({self(winner)} == {k}.0, {self(value)}, {otherwise})"
+
     def _step(self, e: sp.Expr) -> str:
         u = self._factor(e.args[0])
         return f"tl.where({u} == 0.0, {number(e.args[1])}, ({u} > 0.0).to(x.dtype))"
 
     def _raised(self, base: sp.Expr, exponent: sp.Expr) -> str:
         return f"{self._call('libdevice.pow')}({self(base)}, {self._tile(exponent)})"
-
-    def _tile(self, e: sp.Expr) -> str:
-        """The expression in the tile's own type, which a bare number would not take on everywhere."""
-        return self._constant(number(e)) if e.is_number else self(e)
 
     def _constant(self, value: str) -> str:
         return f"tl.full(x.shape, {value}, x.dtype)"
