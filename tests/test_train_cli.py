@@ -131,7 +131,8 @@ def test_a_study_refuses_options_before_any_run(tmp_path: Path, capsys: pytest.C
     code, _, err = command(capsys, "study", "gpt2", "-a", "gelu", "--bogus", "1", "--out", tmp_path / "study")
     assert code == 2
     assert "--bogus" in complaint(err)
-    code, _, err = command(capsys, "study", "gpt2", "-a", "gelu", "--seeds", "x", "--out", tmp_path / "study")
-    assert code == 2
-    assert "0-4" in complaint(err)
+    for seeds, said in (("x", "0-4"), ("3-1", "holds 0 seeds"), ("0-100000000", "100,000,001 seeds")):
+        code, _, err = command(capsys, "study", "gpt2", "-a", "gelu", "--seeds", seeds, "--out", tmp_path / "study")
+        assert code == 2
+        assert said in complaint(err)
     assert not (tmp_path / "study").exists()

@@ -7,18 +7,22 @@ from pathlib import Path
 import click
 
 
+MOST_SEEDS = 1000
+
+
 def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> list[int]:
     """`0-4`, `0,1,5`."""
-    found: list[int] = []
+    ranges = []
     try:
         for part in text.split(","):
             first, dash, last = part.partition("-")
-            found += range(int(first), int(last) + 1) if dash else [int(first)]
+            ranges.append(range(int(first), int(last if dash else first) + 1))
     except ValueError:
         raise click.BadParameter(f"{text!r} is no list of seeds; write 0-4 or 0,1,5") from None
-    if not found:
-        raise click.BadParameter(f"{text!r} holds no seed")
-    return sorted(set(found))
+    count = sum(map(len, ranges))
+    if not 0 < count <= MOST_SEEDS:
+        raise click.BadParameter(f"{text!r} holds {count:,} seeds; a study takes 1 to {MOST_SEEDS:,}")
+    return sorted({seed for part in ranges for seed in part})
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
