@@ -54,8 +54,9 @@ def start(
     """Parameter values of a named start under N(0, sigma^2), or under another law: name -> values.
 
     Solved starts have E[F^2] = 1; with `preserve` they have E[F^2] = E[x^2], so that F hands on the second moment of
-    its input whatever that is, and fits are to s T(x/s), s^2 = E[x^2]. E[F'^2] = 1 in both. For a normal law and a
-    family that is closed under scaling, `preserve` gives sigma F(x/sigma), F being the start for sigma = 1.
+    its input whatever that is, and fits are to s T(x/s), s^2 = E[x^2]. E[F'^2] = 1 in both, where an offset learns and
+    the balance theorem allows it; `derive` says why not. For a normal law and a family whose starts follow the law's
+    scale, `preserve` gives sigma F(x/sigma), F being the start for sigma = 1.
     """
     from learnact.compiler.derive import start as derive_start  # noqa: PLC0415
     from learnact.compiler.derive.quantity import evaluate  # noqa: PLC0415

@@ -6,7 +6,7 @@ every derivation stays exact. Parameters may be numbers or positive symbols (sym
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import sympy as sp
 
@@ -50,6 +50,10 @@ class Law:
     def second(self) -> sp.Expr:
         """Second moment E[x^2] of x: its variance, where the mean is 0."""
         return self.sigma**2
+
+    def over(self, scale: sp.Expr) -> Law:
+        """The law of x/scale."""
+        return replace(self, **{fields(self)[0].name: self.parameter / scale})
 
     def density(self, x: sp.Symbol) -> sp.Expr:
         """Probability density at x inside the support."""
@@ -157,6 +161,9 @@ class Exponential(Law):
     @property
     def second(self) -> sp.Expr:
         return 2 / self.rate**2
+
+    def over(self, scale: sp.Expr) -> Law:
+        return Exponential(self.rate * scale)
 
     def density(self, x: sp.Symbol) -> sp.Expr:
         return self.rate * sp.exp(-self.rate * x)

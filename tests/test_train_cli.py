@@ -29,7 +29,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ((*TINY, "-a", "hermitte:3"), "hermite"),
         ((*TINY, "-a", "hermite:3@gello"), "did you mean gelu"),
         ((*TINY, "-a", "hermite:3@gelu", "--start", "relu"), "two starts"),
-        ((*TINY, "-a", "gelu", "--calibrate", "preserve"), "no parameters to calibrate"),
+        ((*TINY, "-a", "gelu", "--calibrate", "unit"), "no parameters to calibrate"),
         ((*TINY, "-a", "relu", "--start", "balanced"), "relu has no starts"),
         ((*TINY, "-a", "hermite:3", "--shared", "--per-channel"), "cannot be one per channel"),
         ((*TINY, "--preset", "huge"), "tiny, small"),
@@ -59,11 +59,41 @@ def test_a_disk_without_room_is_said_before_the_first_step(
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_exit_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = (*TINY, "-a", "hermite:8@paper", "--lr", "1e30", "--warmup", "1", "--out", tmp_path / "run")
+    words = (
+        *TINY,
+        "-a",
+        "hermite:8@paper",
+        "--calibrate",
+        "none",
+        "--lr",
+        "1e30",
+        "--warmup",
+        "1",
+        "--out",
+        tmp_path / "run",
+    )
     code, _, err = command(capsys, *words)
     assert code == 1
     assert "lower --lr" in complaint(err)
     assert '"diverged"' in (tmp_path / "run" / "result.json").read_text()
+
+
+def test_what_cannot_be_built_leaves_its_folder_to_the_corrected_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (*TINY, "-a", "hermite:3", "--shared", "--out", tmp_path / "run")
+    code, _, err = command(capsys, *words, "--per-channel")
+    assert code == 2
+    assert "leave out --shared or --per-channel" in complaint(err)
+    code, _, err = command(capsys, *words)
+    assert code == 0, err
+
+
+def test_a_start_that_float32_cannot_hold_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sigma is about .08 in a model of width 16."""
+    code, _, err = command(capsys, *TINY, "-a", "hermite:12", "--out", tmp_path / "run")
+    assert code == 2
+    assert "take a lower degree or --calibrate none" in complaint(err)
 
 
 def test_digits_are_learned_in_a_few_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,8 +53,15 @@ def test_the_rate_rises_to_the_peak_and_falls_to_the_floor() -> None:
     ("changes", "words"),
     [
         ({"batch": 10, "micro_batch": 4}, "no multiple"),
-        ({"steps": 0}, "steps must be positive"),
+        ({"steps": 0}, "steps must lie in"),
         ({"ema": 1.0}, "ema"),
+        ({"lr": math.inf}, "lr must be a finite number"),
+        ({"weight_decay": math.nan}, "weight_decay must be a finite number"),
+        ({"lr_floor": 2.0}, "lr_floor must lie in"),
+        ({"clip": -1.0}, "clip must lie in"),
+        ({"dropout": 1.0}, "dropout must lie in"),
+        ({"layers": 0}, "layers must lie in"),
+        ({"width": 15}, "width 15 is no multiple of heads"),
         ({"colour": 1}, "no setting colour"),
     ],
 )

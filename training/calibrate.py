@@ -11,10 +11,14 @@ import sympy as sp
 import torch
 from torch import Tensor, nn
 
+from learnact.training.errors import BadConfig
 from learnact.training.swap import Swapped
 
 Starts = Callable[[sp.Rational], Mapping[str, Sequence[float]]]
 """sigma -> parameter name -> values: the exact start under N(0, sigma^2)."""
+
+MOST_LOST = 0.02
+"""Of an activation's size that rounding may take, at most: five steps of bfloat16."""
 
 SIGNIFICANT_DIGITS = 2
 """Digits that a measured sigma is rounded to: one batch knows no more, and equal sigmas share one derivation."""
@@ -46,10 +50,30 @@ def calibrate(modules: Iterable[Swapped], starts: Starts, run: Callable[[], obje
     compiler's derivation, say; each distinct rounded sigma asks it once. Shapes of parameters are (length,) or
     (length, channels); all channels get the same values. A module used in several places is set by the first.
 
-    Raises ValueError as `measure` does, and when the start's names or lengths are not the module's.
+    Raises ValueError as `measure` does, and when the start's names or lengths are not the module's; BadConfig where
+    the start's coefficients cancel so much that the module's precision does not hold F.
     """
     cached = cache(starts)
-    return _observe(modules, run, lambda module, moments: assign(module, cached(moments.rounded)))
+
+    def fit(module: nn.Module, moments: InputMoments) -> None:
+        assign(module, cached(moments.rounded))
+        lost = cancellation(module, moments.sigma)
+        if not lost <= MOST_LOST:
+            raise BadConfig(
+                f"{type(module).__name__} for the input of {moments.path}, sigma {moments.sigma:.2g}, has coefficients "
+                f"so large that float32 loses {lost:.1g} of the result; take a lower degree or --calibrate none"
+            )
+
+    return _observe(modules, run, fit)
+
+
+def cancellation(module: nn.Module, sigma: float) -> float:
+    """Largest error of F in the module's own precision, over three sigma, relative to F's root mean square there."""
+    parameter = next(module.parameters())
+    at = torch.linspace(-3 * sigma, 3 * sigma, 241, dtype=torch.float64, device=parameter.device)
+    at = at[:, None].expand(-1, getattr(module, "num_parameters", 1))
+    exact = torch.func.functional_call(module, {n: p.double() for n, p in module.named_parameters()}, (at,))
+    return ((module(at.to(parameter.dtype)).double() - exact).abs().max() / exact.square().mean().sqrt()).item()
 
 
 def assign(module: nn.Module, values: Mapping[str, Sequence[float]]) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-
 MOST_SEEDS = 1000
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 from learnact.training.errors import BadConfig
 
-CALIBRATIONS = ("auto", "none", "unit", "preserve")
+CALIBRATIONS = ("none", "unit", "preserve")
 """none: the declared start. unit: that of the measured sigma, E[F^2] = 1. preserve: the same, E[F^2] = sigma^2."""
 
 
@@ -23,7 +24,7 @@ class Config:
     preset: str
     activation: str = "gelu"  # a name of transformers' ACT2FN, or a SPEC
     start: str = ""  # of a generated activation; empty: the first that its file lists
-    calibrate: str = "auto"  # to each place's measured input sigma; auto: preserve, for generated activations
+    calibrate: str = "preserve"  # to each place's measured input sigma; of no meaning to a classical activation
     shared: bool = False  # one activation for all places
     per_channel: bool = False  # one shape per channel
     steps: int
@@ -51,17 +52,29 @@ class Config:
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
-        positive = ("steps", "batch", "micro_batch", "eval_every", "watch_every", "checkpoint_every", "keep")
-        for name in positive:
-            _require(getattr(self, name) > 0, f"{name} must be positive, found {getattr(self, name)}")
+        for name, value in asdict(self).items():
+            if isinstance(value, float):
+                _require(math.isfinite(value), f"{name} must be a finite number, found {value}")
+        self.require(0, math.inf, "[)", "warmup", "weight_decay", "clip", "workers", "lr_factor")
+        self.require(0, 1, "[]", "lr_floor")
+        self.require(0, 1, "[)", "beta2", "ema")
+        positive = ("steps", "batch", "micro_batch", "eval_every", "watch_every", "checkpoint_every", "keep", "lr")
+        self.require(0, math.inf, "()", *positive)
         _require(
             self.batch % self.micro_batch == 0, f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
         )
-        _require(0 <= self.ema < 1, f"ema must be in [0, 1), found {self.ema}")
-        _require(self.lr > 0 and self.lr_factor >= 0, f"lr must be positive, found {self.lr} x {self.lr_factor}")
         _require(self.trainable in {"all", "activations"}, f"trainable is all or activations, found {self.trainable}")
         _require(self.calibrate in CALIBRATIONS, f"calibrate is {', '.join(CALIBRATIONS)}, found {self.calibrate}")
         _require(self.precision in {"fp32", "bf16"}, f"precision is fp32 or bf16, found {self.precision}")
+
+    def require(self, low: float, high: float, ends: str, *names: str) -> None:
+        """Raise BadConfig for a field outside of the interval, whose ends are in "[" or out "("."""
+        for name in names:
+            value = getattr(self, name)
+            above = value >= low if ends[0] == "[" else value > low
+            below = value <= high if ends[1] == "]" else value < high
+            interval = f"{ends[0]}{low}, {high}{ends[1]}"
+            _require(above and below, f"{name} must lie in {interval}, found {value}")
 
     @property
     def micro_batches(self) -> int:
@@ -84,6 +97,12 @@ class Gpt2(Config):
     dropout: float = 0.0
     eval_windows: int  # of the validation text, from its beginning
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(0, math.inf, "()", "layers", "width", "heads", "context", "eval_windows")
+        self.require(0, 1, "[)", "dropout")
+        _require(self.width % self.heads == 0, f"width {self.width} is no multiple of heads {self.heads}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Convnext(Config):
@@ -102,6 +121,18 @@ class Convnext(Config):
     smoothing: float
     resize: str  # "random-crop" (ImageNet) or "pad-crop" (small images)
     flip: bool
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(0, math.inf, "()", "image_size", "patch")
+        self.require(0, math.inf, "[)", "mixup", "cutmix", "layer_scale")
+        self.require(0, 1, "[)", "drop_path", "smoothing")
+        self.require(0, 1, "[]", "erasing")
+        self.require(0, 10, "[]", "rand_augment")
+        _require(
+            self.image_size // self.patch >= 2 ** (len(self.depths) - 1),
+            f"images of {self.image_size} with patch {self.patch} vanish in {len(self.depths)} stages of stride 2",
+        )
 
 
 TASKS: Mapping[str, type[Config]] = {"gpt2": Gpt2, "convnext": Convnext}

@@ -126,6 +126,10 @@ def _evaluate(training: Training, log: Log | None, done: int) -> None:
     scores = evaluate(training.task, training.model, training.accelerator, training.average)
     if log:
         log.write("eval", done, **scores)
+    if not math.isfinite(scores["loss"]):
+        raise Diverged(
+            f"the validation loss after step {done} is {scores['loss']}; lower --lr or choose another --start"
+        )
 
 
 def _feed(training: Training, first: int) -> Iterator[Batch]:

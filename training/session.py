@@ -53,9 +53,7 @@ def run(config: Config, open_data: Callable[[Config], Task], out: Path, *, cpu: 
         if (out / RESULT).is_file():
             return dict(json.loads((out / RESULT).read_text()))
         accelerator.wait_for_everyone()
-        if main:
-            _begin(out, record, choice)
-        return _train(config, task, choice, out, accelerator)
+        return _train(config, task, choice, record, out, accelerator)
 
 
 def describe(config: Config, task: Task, choice: Choice) -> dict[str, Any]:
@@ -98,11 +96,12 @@ def read_record(run_folder: Path) -> tuple[Config, Places]:
         raise BadConfig(f"{run_folder} is no run folder of learnact-train ({err})") from err
 
 
-def open_run(run_folder: Path) -> nn.Module:
+def open_run(run_folder: str | Path) -> nn.Module:
     """The model of a run with its last weights, in evaluation mode; its data must still be where it was.
 
     Raises BadConfig, BadData and BadCheckpoint.
     """
+    run_folder = Path(run_folder)
     config, places = read_record(run_folder)
     model, _, _ = build(config, open_task(config, places), choose(config.activation, config.start), calibrated=False)
     load_weights(model, trained_weights(run_folder))
@@ -128,7 +127,9 @@ def build(
     return model, places, moments
 
 
-def _train(config: Config, task: Task, choice: Choice, out: Path, accelerator: Accelerator) -> dict[str, Any]:
+def _train(
+    config: Config, task: Task, choice: Choice, record: dict[str, Any], out: Path, accelerator: Accelerator
+) -> dict[str, Any]:
     store = Store(out / "checkpoints", config.keep)
     found = store.load()
     first, state, complaints = found if found else (0, None, [])
@@ -136,6 +137,7 @@ def _train(config: Config, task: Task, choice: Choice, out: Path, accelerator: A
     size = sum(p.numel() * p.element_size() for p in model.parameters())
     main = accelerator.is_main_process
     if main:
+        _begin(out, record, choice)  # now that all that was asked for could be built
         store.require_space(size * (STATE_COPIES + bool(config.ema)))
     wrapped = distribute(model, places, config, accelerator)
     optimizer = make_optimizer(model, places, config)

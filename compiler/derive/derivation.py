@@ -22,6 +22,11 @@ class Moments:
     slope_second: Quantity  # M' = E[F'^2]
     q_slope: Quantity  # E[x F F'] / E[F^2] = d log M / d log sigma^2; |q-slope| < 1 is a stable length
 
+    def at(self, scale: sp.Expr) -> Moments:
+        """Of scale * F(x/scale) under the law of scale * x."""
+        mean, second = self.mean.times(scale), self.second.times(scale**2)
+        return Moments(mean, second, self.slope_second, self.q_slope)
+
     @property
     def exact(self) -> bool:
         """Whether every one of them is a closed form."""

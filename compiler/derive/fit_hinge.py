@@ -51,6 +51,11 @@ class HingeSum:
     downs: list[sp.Expr]
     falls: list[sp.Expr]
 
+    def at(self, scale: sp.Expr) -> HingeSum:
+        """scale * F(x/scale)."""
+        ups, downs = ([scale * t for t in knots] for knots in (self.ups, self.downs))
+        return HingeSum(scale * self.level, self.tilt, ups, self.rises, downs, self.falls)
+
     def filled(self, counts: tuple[int, int], law: Law) -> HingeSum:
         """The same function with this many upward and downward hinges, by adding hinges that cancel.
 

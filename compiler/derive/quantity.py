@@ -30,5 +30,10 @@ class Quantity:
         """The value as a number (free symbols, if any, stay)."""
         return evaluate(self.value, digits)
 
+    def times(self, factor: sp.Expr) -> Quantity:
+        """The quantity times an exact positive factor."""
+        value = self.value * factor
+        return Quantity(value if self.exact else evaluate(value), self.exact, self.error * float(factor), self.route)
+
     def __float__(self) -> float:
         return float(self.number())

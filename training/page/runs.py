@@ -15,7 +15,7 @@ from learnact.training.session import RECORD, RESULT
 
 NAMED = {"activation", "start", "calibrate"}
 """Settings that a group's name always tells; other settings only where they differ among the groups."""
-CALIBRATED = {"auto": "", "preserve": "", "unit": ", calibrated to 1", "none": ", as declared"}
+CALIBRATED = {"preserve": "", "unit": ", calibrated to 1", "none": ", as declared"}
 UNNAMED = {"seed", "workers", "keep", "tensorboard", "checkpoint_every", "initial"}
 
 
