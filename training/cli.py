@@ -78,5 +78,17 @@ def _explain(err: Exception) -> int:
     return code
 
 
+def entry() -> None:
+    """Run the command line as a process of its own, or as one of several."""
+    try:
+        main()
+    except SystemExit as left:
+        if "learnact.training.processes" in sys.modules:  # else nothing was trained, and torch need not be imported
+            from learnact.training.processes import end  # noqa: PLC0415
+
+            end(int(left.code or DONE))
+        raise
+
+
 if __name__ == "__main__":
-    main()
+    entry()

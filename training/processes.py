@@ -7,9 +7,11 @@ it gives the losses of one process, and would cast the few parameters of an acti
 
 from __future__ import annotations
 
-import atexit
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import NoReturn
 
 import torch
 from accelerate import Accelerator
@@ -35,15 +37,16 @@ def connect(config: Config, *, cpu: bool = False) -> Accelerator:
         )
     if config.shard and world == 1:
         raise BadConfig("--shard divides a model among processes, found one; start several with torchrun")
-    if world > 1:
-        atexit.register(_leave)
     return accelerator
 
 
-def _leave() -> None:
-    """Close the connections in order: torn down with the interpreter, their threads may abort the process."""
+def end(code: int) -> NoReturn:
+    """End this process; at once if it is one of several, whose threads may abort an interpreter that is torn down."""
     if distributed.is_initialized():
-        distributed.destroy_process_group()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def distribute(model: nn.Module, activations: Sequence[Swapped], config: Config, accelerator: Accelerator) -> nn.Module:
