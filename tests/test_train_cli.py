@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from training_runs import TINY, command, complaint
 
+from learnact.compiler.cli import main as generate
 from learnact.training import checkpoint, study
 from learnact.training.errors import BadConfig
 from learnact.training.study import conduct, grid
@@ -86,6 +87,16 @@ def test_what_cannot_be_built_leaves_its_folder_to_the_corrected_command(
     assert code == 2
     assert "leave out --shared or --per-channel" in complaint(err)
     code, _, err = command(capsys, *words)
+    assert code == 0, err
+
+
+def test_a_family_of_ones_own_file_is_calibrated_and_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wavelet.py"
+    with pytest.raises(SystemExit):
+        generate(["new", "wavelet", "-o", str(path)])
+    code, _, err = command(capsys, *TINY, "-a", f"{path}:wavelet:3", "--out", tmp_path / "run")
     assert code == 0, err
 
 

@@ -32,6 +32,7 @@ class Choice:
     name: str  # what transformers' ACT2FN knows it by
     cls: Any  # the generated class; None: classical
     start: str = ""
+    target: str = ""  # what the compiler finds its declaration by: a SPEC, of a user's own file too
 
     @property
     def label(self) -> str:
@@ -53,7 +54,7 @@ class Choice:
         if self.cls is None:
             raise BadConfig(f"{self.name} has no parameters to calibrate; choose a generated activation")
         preserve = config.calibrate != "unit"
-        return lambda sigma: solve_start(self.cls.spec, self.start, sigma=sigma, preserve=preserve)
+        return lambda sigma: solve_start(self.target, self.start, sigma=sigma, preserve=preserve)
 
     def new(self, **keywords: object) -> nn.Module:
         """A fresh module."""
@@ -76,7 +77,7 @@ def choose(name: str, start: str = "") -> Choice:
     if start and start not in cls.starts:
         raise UnknownName(f"start of {name}", start, cls.starts)
     start = start or cls.starts[0]
-    return Choice(act2fn.register(cls, start), cls, start)
+    return Choice(act2fn.register(cls, start), cls, start, cls.spec if name in slugs else name)
 
 
 def install(
