@@ -23,7 +23,8 @@ from learnact.compiler import header
 from learnact.compiler.derive import derive
 from learnact.compiler.emit import Source, emit, write
 from learnact.compiler.emit.layout import LINE, assigned, table, wrapped
-from learnact.compiler.emit.torch_printer import TorchPrinter, natural, number
+from learnact.compiler.emit.printer import natural, number
+from learnact.compiler.emit.torch_printer import TorchPrinter
 from learnact.compiler.errors import BadName, LearnactError, UnsupportedNode, WriteError
 from learnact.compiler.expression import from_expression
 from learnact.compiler.functions import sigmoid, softplus
@@ -345,6 +346,8 @@ PRINTED = [
     (choice.Select(b, 0, 0, a * x), "_where(b_is[2], a * x)"),
     (choice.Select(b, 1, 0), "_where(b_is[0], torch.full_like(x, 1.0))"),
     (2 * x * choice.Select(b, 0, 1, 0), "_where(b_is[1], 2.0 * x)"),
+    (choice.Select(b, 0, a / x), "_where_alone(b_is[1], a / x)"),
+    (choice.Select(b, 0, x**2), "_where_alone(b_is[1], x * x)"),
 ]
 
 
@@ -380,9 +383,7 @@ def test_an_activation_with_an_unknown_node_is_refused_whole(tmp_path: Path) -> 
 
 # Names that a user gives.
 
-PARAMETERS = (
-    "a0 part1 best1 winner1 cos1 wide partials parameters parameter values rest products t p a_ function".split()
-)
+PARAMETERS = "a0 part1 best1 winner1 winner1_is winner1_last cos1 wide partials parameters parameter values rest products t p a_ function".split()
 REFUSED = {"parameters", "function", "a_"}
 
 
@@ -409,3 +410,14 @@ def test_a_module_computes_with_parameters_of_any_name_that_is_not_refused(name:
     assert value.item() == pytest.approx(0.5 * 1.5 + 2 * math.cos(0.75), rel=EXACT)
     assert getattr(trial, name).grad.item() == pytest.approx(1.5 - 3 * math.sin(0.75), rel=EXACT)
     assert trial.a.grad.item() == pytest.approx(math.cos(0.75), rel=EXACT)
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_an_argument_that_loses_passes_nothing_on_though_it_be_infinite(compiled: bool) -> None:
+    activation = from_expression("Max(a, b*log(Abs(x)), b*log(Abs(x))**3)", {"a": "1", "b": "1"}, "Logs")
+    module = executed(emit(activation))["Logs"](init="declared")
+    inputs = torch.tensor([0.0, 1.0, 20.0], requires_grad=True)
+    (torch.compile(module, backend="aot_eager") if compiled else module)(inputs).sum().backward()
+    slope = 3 * math.log(20) ** 2 / 20
+    assert inputs.grad.tolist() == pytest.approx([0, 0, slope])
+    assert [p.grad.item() for p in module.parameters()] == pytest.approx([2, math.log(20) ** 3])

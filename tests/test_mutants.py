@@ -32,6 +32,7 @@ UPCAST = "torch.promote_types(first.dtype, torch.float32)"
 PARTS = "parts, sums = [], []"
 F3 = "return a0 + a1 * x + a2 * h2 + a3 * h3"
 FORWARD = "    def forward(self, x"
+ROUND = "        if len(field) == 2:\n"
 MORE = "self.more = nn.Buffer(torch.ones(1))"
 VMAP = "generate_vmap_rule = True"
 THIRD, THIRD_IN_SINGLE = "0.3333333333333333", "0.3333333432674408"
@@ -61,7 +62,7 @@ MUTANTS = {
     "no upcast of slopes": Mutant("slope_fp16", UPCAST, "first.dtype"),
     "float32 returned for half": Mutant("value_bf16", "*parameters)).to(x.dtype)", "*parameters))"),
     "clamped far out": Mutant("large_x", "h2 = 0.5 * (x * x", "h2 = 0.5 * (x.clamp(-50.0, 50.0) * x"),
-    "minimum for maximum": Mutant("value_fp64", "torch.maximum(a1 + x", "torch.minimum(a1 + x", spec="tropical:2"),
+    "minimum for maximum": Mutant("value_fp64", "_best(torch.maximum", "_best(torch.minimum", spec="tropical:2"),
     # derivatives
     "sign in the backward": Mutant("slope_fp64", "slope = a1 + a2 * x", "slope = a1 - a2 * x"),
     "sign against differences": Mutant("gradcheck", "slope = a1 + a2 * x", "slope = a1 - a2 * x"),
@@ -75,14 +76,15 @@ MUTANTS = {
     "no vmap": Mutant("vmap", VMAP, VMAP.replace("True", "False")),
     "no per-sample gradients": Mutant("per_sample_gradients", VMAP, VMAP.replace("True", "False")),
     # kinks
-    "last of two tied pieces": Mutant("ties", "_beats(part1, a0)", "1.0 - _beats(a0, part1)", spec="tropical:2"),
-    "last of all tied pieces": Mutant(
-        "ties",
-        "_overtaken(winner1, 2.0, part2, best1)",
-        "torch.where(part2 >= best1, 2.0, winner1)",
-        spec="tropical:2",
+    "last of two tied pieces": Mutant(
+        "ties", "(new - old).detach().sign_().relu_()", "1.0 - (old - new).detach().sign_().relu_()", spec="tropical:2"
     ),
-    "kink elsewhere in the slope": Mutant("kinks", "_beats(part1, a0)", "_beats(part1, a0 + 0.001)", spec="tropical:2"),
+    "last of all tied pieces": Mutant(
+        "ties", ROUND, f"{ROUND}            rounds[-1] = [1.0 - _beats(*field)]\n", "tropical:2"
+    ),
+    "kink elsewhere in the slope": Mutant(
+        "kinks", "(new - old).detach()", "(new - old - 0.001).detach()", spec="tropical:2"
+    ),
     "NaN hidden": Mutant("nan", F3, f"return torch.nan_to_num({F3.removeprefix('return ')})"),
     # shapes and manners
     "flattened": Mutant("shapes", "return parts[0] if", "return parts[0].flatten() if"),

@@ -9,6 +9,7 @@ from typing import Any
 import sympy as sp
 
 from learnact.compiler.emit.layout import assigned, wrapped
+from learnact.compiler.emit.torch_printer import GRAD
 from learnact.compiler.emit.triton_printer import HELPERS, TritonPrinter
 from learnact.compiler.lower import Block, Program
 from learnact.compiler.lower.names import Fresh
@@ -23,8 +24,6 @@ WARPS = 4
 LIVE = 144
 """Registers of a thread, of 255, that sums and entries may fill: ptxas then hardly spills on sm_90. No thread takes
 more at once than 8 elements, 128 bits of a half type, or 4 in double precision."""
-
-GRAD = sp.Symbol("grad", real=True)
 
 
 def kernel_context(program: Program, backend: str) -> dict[str, Any] | None:

@@ -16,15 +16,13 @@ import sympy as sp
 from learnact.compiler.derive import Derivation, StartDerivation
 from learnact.compiler.emit.kernels import kernel_context
 from learnact.compiler.emit.layout import LINE, assigned, nested, table, wrapped
+from learnact.compiler.emit.printer import number
 from learnact.compiler.emit.source import Source
-from learnact.compiler.emit.torch_printer import TorchPrinter, number
-from learnact.compiler.lower import Program
+from learnact.compiler.emit.torch_printer import GRAD, TorchPrinter
+from learnact.compiler.lower import Program, Statement
 from learnact.compiler.lower.choice import Select, Winner, is_indicator
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.version import VERSION
-
-GRAD = sp.Symbol("grad", real=True)
-"""dL/dF, which every derivative is multiplied by where it is cheapest: inside a choice, in place of a 1."""
 
 EXACT_LENGTH = 60
 """Longer exact forms are not printed beside a constant: `learnact-gen derive` shows them."""
@@ -227,7 +225,7 @@ def backward_lines(program: Program) -> list[str]:
     lines = [line for s in program.backward.statements for line in printer.lines(s)]
     lines += _assignment("slope =", program.slope, printer)
     named, values = _weighted(program)
-    lines += [f"{name} = {printer(value)}" for value, name in named.items()]
+    lines += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
     products = [printer(v) for v in values]
     flat = f"return grad * slope, ({', '.join(products)}{',' if len(products) == 1 else ''})"
     if len(flat) + 4 <= LINE:

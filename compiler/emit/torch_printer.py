@@ -1,29 +1,17 @@
-"""Print a Program's statements as torch code. Closed: a node that is not listed here is a named error."""
+"""Print a Program's statements as torch code."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from fractions import Fraction
+from collections.abc import Iterable
 
 import sympy as sp
-from sympy.logic.boolalg import Boolean
 
-from learnact.compiler.derive.quantity import evaluate
-from learnact.compiler.errors import UnsupportedNode
+from learnact.compiler.emit.layout import wrapped
+from learnact.compiler.emit.printer import Printer, number
 from learnact.compiler.functions import sigmoid, softplus
-from learnact.compiler.lower.choice import (
-    IndexOfSmallest,
-    Largest,
-    Magnitude,
-    Select,
-    Sign,
-    Smallest,
-    Step,
-    Winner,
-    is_indicator,
-)
+from learnact.compiler.lower.choice import Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.lower.program import Statement
+from learnact.compiler.spec import x
 
 CALLS: dict[type, str] = {
     sp.exp: "torch.exp",
@@ -49,261 +37,76 @@ CALLS: dict[type, str] = {
 SHARED: dict[type, str] = {sp.sin: "_sin", sp.cos: "_cos"}
 """What is called on whole tensors instead: the helpers of trigonometry.py.jinja, which share one range reduction."""
 
-RELATIONS = {
-    sp.StrictGreaterThan: ">",
-    sp.GreaterThan: ">=",
-    sp.StrictLessThan: "<",
-    sp.LessThan: "<=",
-    sp.Equality: "==",
-    sp.Unequality: "!=",
-}
+BETTER: dict[type, str] = {Largest: "torch.maximum", Smallest: "torch.minimum"}
 
-MAX_UNROLLED_POWER = 4
+GRAD = sp.Symbol("grad", real=True)
+"""dL/dF, which every derivative is multiplied by where it is cheapest: inside a choice, in place of a 1."""
+
+CHOICES = (Largest, Smallest, Winner, Select, Step, Sign, Magnitude)
+BOUNDED: tuple[type, ...] = (sp.Add, sp.Mul, sp.sin, sp.cos, sp.tanh, sp.atan, sp.erf, sp.erfc, sigmoid, *CHOICES)
+"""What is finite where its arguments are and they are not huge. Powers are not: x^5 is infinite at 1e8 in float32."""
 
 
-def number(value: sp.Expr) -> str:
-    """A constant as the correctly rounded double."""
-    if value is sp.nan:
-        return 'float("nan")'
-    if value.is_Rational:
-        return repr(float(Fraction(int(value.p), int(value.q))))
-    return repr(float(evaluate(value)))
-
-
-def natural(text: str) -> list[tuple[int, int | str]]:
-    """Sort key that puts a2 before a10."""
-    return [(0, int(t)) if t.isdigit() else (1, t) for t in re.findall(r"\d+|\D+", text)]
-
-
-class TorchPrinter:
-    """Prints expressions; `entries` are the symbols that stand for parameters, not for whole tensors."""
+class TorchPrinter(Printer):
+    """Prints expressions of whole tensors."""
 
     backend = "torch"
-    library = "torch"  # the name under which the emitted code knows where, sqrt, rsqrt and exp
+    library = "torch"
+    calls = CALLS
 
     def __init__(self, entries: Iterable[sp.Symbol]) -> None:
-        self.entries = set(entries)
+        super().__init__(entries)
+        self.finite = {x, GRAD, *self.entries}  # what is finite for every finite input
 
     def lines(self, statement: Statement) -> list[str]:
         """A statement as one line of code, or several for a choice."""
-        name, value = statement.target.name, statement.value
-        if isinstance(value, Winner):
-            return [*self._contest(name, value, statement.best), *self._verdict(name, len(value.args))]
-        if isinstance(value, (Largest, Smallest)):
-            first, *rest = value.args
-            lines = [f"{name} = {self._better(type(value), first, rest[0])}"]
-            return lines + [f"{name} = {self._better(type(value), statement.target, e)}" for e in rest[1:]]
-        if isinstance(value, Select) and not is_indicator(value):
-            winner, first, *others = value.args
-            lines = [f"{name} = {self._tile(first)}"]
-            return lines + [f"{name} = {self._pick(winner, k, e, name)}" for k, e in enumerate(others, start=1)]
-        return [f"{name} = {self(value)}"]
+        if self._is_finite(statement.value):
+            self.finite |= {statement.target, *([statement.best] if statement.best else [])}
+        return super().lines(statement)
+
+    def _is_finite(self, e: sp.Expr) -> bool:
+        return e in self.finite or e.is_number or (isinstance(e, BOUNDED) and all(map(self._is_finite, e.args)))
 
     def _contest(self, name: str, winner: Winner, best: sp.Symbol | None) -> list[str]:
-        """The index of the winning argument, and the argument itself, in one chain."""
-        first, *rest = winner.args
-        running = best or sp.Symbol(f"{name}_leader")
-        lines = []
-        leader = first
-        for k, e in enumerate(rest, start=1):
-            larger, smaller = (
-                (self(leader), self(e)) if isinstance(winner, IndexOfSmallest) else (self(e), self(leader))
-            )
-            beats = self._beats(larger, smaller) if k == 1 else self._overtaken(name, k, larger, smaller)
-            lines.append(f"{name} = {beats}")
-            if best or k < len(rest):
-                lines.append(f"{running} = {self._better(winner.best, leader, e)}")
-            leader = running
-        return lines
+        arguments = [BETTER[winner.best], "x", *map(self, winner.args)]
+        targets = f"{name}, {name}_is, {f'{name}_last' if best else '_'}"
+        lines = wrapped(f"{targets} = _knockout(", arguments, ")", indent=4)
+        return [*lines, f"{best} = {BETTER[winner.best]}(*{name}_last)"] if best else lines
 
-    def _better(self, kind: type, first: sp.Expr, second: sp.Expr) -> str:
-        """The larger or smaller of two."""
-        if first.is_number or second.is_number:
-            constant, other = (first, second) if first.is_number else (second, first)
-            return f"torch.clamp({self(other)}, {'min' if kind is Largest else 'max'}={number(constant)})"
-        return f"torch.{'maximum' if kind is Largest else 'minimum'}({self(second)}, {self(first)})"
+    def _extremum(self, name: str, value: sp.Expr) -> list[str]:
+        """The largest or smallest of several; of constants there is one at most, and it clamps the others."""
+        better = BETTER[type(value)]
+        field = [self(e) for e in value.args if not e.is_number]
+        constants = [number(e) for e in value.args if e.is_number]
+        if constants and len(field) == 1:
+            return [f"{name} = {self._clamped(value, field[0], *constants)}"]
+        if len(field) == 2:
+            lines = [f"{name} = {better}({field[1]}, {field[0]})"]
+        else:
+            lines = wrapped(f"{name} = _best(", [better, *field], ")", indent=4)
+        return [*lines, *(f"{name} = {self._clamped(value, name, c)}" for c in constants)]
 
-    def _beats(self, larger: str, smaller: str) -> str:
-        return f"_beats({larger}, {smaller})"
+    def _clamped(self, value: sp.Expr, text: str, bound: str) -> str:
+        return f"torch.clamp({text}, {'min' if isinstance(value, Largest) else 'max'}={bound})"
 
-    def _overtaken(self, winner: str, k: int, larger: str, smaller: str) -> str:
-        return f"_overtaken({winner}, {k}.0, {larger}, {smaller})"
+    def _chosen(self, name: str, select: Select) -> list[str]:
+        winner, *entries = map(self, select.args)
+        mask = self._mask(*select.args[1:])
+        return wrapped(f"{name} = _pick(", [mask, winner, f"{winner}_is", "x", *entries], ")", indent=4)
 
-    def _verdict(self, winner: str, count: int) -> list[str]:
-        return [f"{winner}_is = _each({winner}, {count})"]
+    def _mask(self, *values: sp.Expr) -> str:
+        """What keeps only the chosen one of the values: a product with 0 does if they are finite."""
+        return "_where" if all(map(self._is_finite, values)) else "_where_alone"
 
     def _if_won(self, winner: sp.Expr, k: int, value: sp.Expr) -> str:
-        return f"_where({self(winner)}_is[{k}], {self._tile(value)})"
-
-    def _pick(self, winner: sp.Expr, k: int, value: sp.Expr, otherwise: str) -> str:
-        return f"_pick({self(winner)}_is[{k}], {self._tile(value)}, {otherwise})"
-
-    def __call__(self, e: sp.Expr) -> str:
-        """Print one expression. Raises UnsupportedNode."""
-        if e.is_Symbol:
-            return str(e.name)
-        if e.is_number:
-            return number(e)
-        if e.is_Add:
-            return self._sum(e)
-        if e.is_Mul:
-            return self._product(e)
-        if e.is_Pow:
-            return self._power(e)
-        if type(e) in CALLS:
-            return f"{self._function(e)}({self(e.args[0])})"
-        if isinstance(e, Boolean):
-            return self.condition(e)
-        special: dict[type, Callable[[sp.Expr], str]] = {
-            sp.Heaviside: self._step,
-            Step: self._step,
-            sp.Piecewise: self._piecewise,
-            Select: self._select,
-        }
-        if type(e) in special:
-            return special[type(e)](e)
-        raise UnsupportedNode(
-            f"the {self.backend} backend cannot print {type(e).__name__} in {e}; it prints sums, products, powers, "
-            f"Max, Min, Heaviside, Piecewise, {', '.join(sorted({call.rpartition('.')[2] for call in CALLS.values()}))}"
-        )
+        return f"{self._mask(value)}({self(winner)}_is[{k}], {self._tile(value)})"
 
     def _function(self, e: sp.Expr) -> str:
         wide = not e.free_symbols <= self.entries
-        return SHARED[type(e)] if wide and type(e) in SHARED else CALLS[type(e)]
-
-    def terms(self, e: sp.Expr) -> list[str]:
-        """The terms of a sum, each with its sign in front, in natural order of the parameters in them.
-
-        Terms with the same number in front are one term: 2 (a1 cos2 - b1 sin2).
-        """
-
-        def key(t: sp.Expr) -> tuple[bool, list[tuple[int, int | str]], list[tuple[int, int | str]]]:
-            return not self._first(t), natural(self._first(t)), natural(str(t))
-
-        groups: dict[sp.Expr, list[sp.Expr]] = {}
-        for t in e.args:
-            groups.setdefault(abs(t.as_coeff_Mul()[0]), []).append(t)
-        joined: list[sp.Expr] = []
-        for c, members in groups.items():
-            if c == 1 or len(members) == 1:
-                joined += members
-            else:
-                joined.append(sp.Mul(c, sp.Add(*(t / c for t in members)), evaluate=False))
-        ordered = sorted(joined, key=key)
-        if ordered[0].could_extract_minus_sign():
-            ordered.sort(key=lambda t: t.could_extract_minus_sign())
-        return [
-            ("- " if t.could_extract_minus_sign() else "+ ") + self(-t if t.could_extract_minus_sign() else t)
-            for t in ordered
-        ]
-
-    def _first(self, term: sp.Expr) -> str:
-        return min((s.name for s in term.free_symbols & self.entries), key=natural, default="")
-
-    def _sum(self, e: sp.Expr) -> str:
-        first, *rest = self.terms(e)
-        head = first[2:] if first[0] == "+" else f"-{first[2:]}"
-        return " ".join([head, *rest])
-
-    def _product(self, e: sp.Expr) -> str:
-        coefficient, rest = e.as_coeff_Mul()
-        if not rest.is_Mul and not rest.is_Pow and coefficient == -1 and not is_indicator(rest):
-            return f"-{self._factor(rest)}"
-        for f in sp.Mul.make_args(rest):
-            if is_indicator(f):
-                return self._select(f, e / f)
-        over = [f for f in sp.Mul.make_args(rest) if self._denominator(f)]
-        factors = [f for f in sp.Mul.make_args(rest) if f not in over]
-        factors.sort(key=lambda f: natural(str(f)))
-        parameters = [f for f in factors if f.free_symbols and f.free_symbols <= self.entries]
-        elements = [f for f in factors if f not in parameters]
-        # a number times a single coefficient would be a kernel of its own: multiply the element side first
-        ordered = [*elements, *parameters] if abs(coefficient) != 1 else [*parameters, *elements]
-        texts = [self._factor(f) for f in ordered]
-        if abs(coefficient) != 1:
-            texts.insert(0, number(abs(coefficient)))
-        text = ("-" if coefficient < 0 else "") + (" * ".join(texts) or "1.0")
-        for f in over:
-            text += f" / {self._factor(1 / f)}"
-        return text
-
-    def _denominator(self, f: sp.Expr) -> bool:
-        return bool(f.is_Pow and f.exp.is_Rational and f.exp < 0)
-
-    def _factor(self, e: sp.Expr) -> str:
-        text = self(e)
-        if is_indicator(e) and "*" in text:
-            return f"({text})"
-        root = e.is_Pow and abs(e.exp) == sp.Rational(1, 2)
-        call = root or (e.is_Function and not isinstance(e, (Step, sp.Heaviside)))  # a step prints as a product
-        atomic = e.is_Symbol or call or (e.is_number and not text.startswith("-"))
-        return text if atomic else f"({text})"
-
-    def _power(self, e: sp.Pow) -> str:
-        base, exponent = e.args
-        if exponent.is_Integer and 2 <= exponent <= MAX_UNROLLED_POWER:
-            return " * ".join([self._factor(base)] * int(exponent))
-        if exponent == sp.Rational(1, 2):
-            return f"{self.library}.sqrt({self(base)})"
-        if exponent == sp.Rational(-1, 2):
-            return f"{self.library}.rsqrt({self(base)})"
-        if exponent.is_Rational and exponent < 0:
-            return f"1.0 / {self._factor(1 / e)}"
-        if base == sp.E:
-            return f"{self.library}.exp({self(exponent)})"
-        if base.is_number:
-            return f"{self.library}.exp({number(sp.log(base))} * {self._factor(exponent)})"
-        return self._raised(base, exponent)
+        return SHARED[type(e)] if wide and type(e) in SHARED else super()._function(e)
 
     def _raised(self, base: sp.Expr, exponent: sp.Expr) -> str:
         return f"torch.pow({self(base)}, {int(exponent) if exponent.is_Integer else self(exponent)})"
 
-    def _tile(self, e: sp.Expr) -> str:
-        """The expression as a tensor, which a bare number is not."""
-        return self._constant(number(e)) if e.is_number else self(e)
-
     def _constant(self, value: str) -> str:
         return f"torch.full_like(x, {value})"
-
-    def _step(self, e: sp.Expr) -> str:
-        if e.args[1] == sp.Rational(1, 2):
-            return f"0.5 * (1.0 + {self(Sign(e.args[0]))})"
-        u = self._factor(e.args[0])
-        return f"{self.library}.where({u} == 0.0, {number(e.args[1])}, ({u} > 0.0).to(x.dtype))"
-
-    def _piecewise(self, e: sp.Expr) -> str:
-        *cases, (last, otherwise) = e.args
-        if otherwise != sp.true:
-            cases, last = e.args, sp.nan
-        text = self(last)
-        for value, condition in reversed(cases):
-            # of two numbers where would make a tensor of the default dtype
-            shown = self._constant(self(value)) if value.is_number and last.is_number else self(value)
-            text, last = f"{self.library}.where({self.condition(condition)}, {shown}, {text})", e
-        return text
-
-    def condition(self, c: sp.Basic) -> str:
-        """A condition of a Piecewise. Raises UnsupportedNode."""
-        if c.is_Symbol:
-            return self(c)
-        if type(c) in RELATIONS:
-            return f"{self(c.args[0])} {RELATIONS[type(c)]} {self(c.args[1])}"
-        if isinstance(c, (sp.And, sp.Or)):
-            joint = " & " if isinstance(c, sp.And) else " | "
-            return joint.join(self._operand(a) for a in sorted(c.args, key=sp.default_sort_key))
-        if isinstance(c, sp.Not):
-            return f"~{self._operand(c.args[0])}"
-        raise UnsupportedNode(
-            f"the {self.backend} backend cannot print the condition {c}; use <, <=, >, >= of expressions"
-        )
-
-    def _operand(self, c: sp.Basic) -> str:
-        return self.condition(c) if c.is_Symbol else f"({self.condition(c)})"
-
-    def _select(self, e: sp.Expr, factor: sp.Expr = sp.S.One) -> str:
-        """An indicator times a factor: 0 wherever another argument wins, whatever the factor is there."""
-        if not is_indicator(e):
-            raise UnsupportedNode(f"a choice must be a statement of its own: {e}")
-        winner, *entries = e.args
-        k, entry = next((k, v * factor) for k, v in enumerate(entries) if v != 0)
-        return self._if_won(winner, k, entry)

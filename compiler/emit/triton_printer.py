@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import sympy as sp
 
-from learnact.compiler.emit.torch_printer import TorchPrinter, number
+from learnact.compiler.emit.printer import Printer, number
 from learnact.compiler.functions import sigmoid, softplus
-from learnact.compiler.lower.choice import Largest, Magnitude, Sign
+from learnact.compiler.lower.choice import IndexOfSmallest, Largest, Magnitude, Select, Sign, Winner
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Statement
 from learnact.compiler.spec import x
@@ -43,11 +43,12 @@ HELPERS = ("_larger_tile", "_smaller_tile", "_sign_tile", "_softplus_tile", "_si
 NAN = 'float("nan")'
 
 
-class TritonPrinter(TorchPrinter):
+class TritonPrinter(Printer):
     """Prints expressions for a tile of elements in registers, and remembers which helpers they call."""
 
     backend = "triton"
     library = "tl"
+    calls = CALLS
 
     def __init__(self, entries: Iterable[sp.Symbol]) -> None:
         super().__init__(entries)
@@ -82,26 +83,41 @@ class TritonPrinter(TorchPrinter):
         return name
 
     def _function(self, e: sp.Expr) -> str:
-        return self._call(CALLS[type(e)])
+        return self._call(super()._function(e))
+
+    def _contest(self, name: str, winner: Winner, best: sp.Symbol | None) -> list[str]:
+        """The index of the winning argument, and the argument itself, in one chain."""
+        first, *rest = winner.args
+        running = best or sp.Symbol(f"{name}_leader")
+        lines = []
+        leader = first
+        for k, e in enumerate(rest, start=1):
+            beats = f"{self(e)} {'<' if isinstance(winner, IndexOfSmallest) else '>'} {self(leader)}"
+            lines.append(f"{name} = ({beats}).to(x.dtype)" if k == 1 else f"{name} = tl.where({beats}, {k}.0, {name})")
+            if best or k < len(rest):
+                lines.append(f"{running} = {self._better(winner.best, leader, e)}")
+            leader = running
+        return lines
+
+    def _extremum(self, name: str, value: sp.Expr) -> list[str]:
+        first, second, *rest = value.args
+        target = sp.Symbol(name, real=True)
+        steps = [self._better(type(value), first, second), *(self._better(type(value), target, e) for e in rest)]
+        return [f"{name} = {step}" for step in steps]
 
     def _better(self, kind: type, first: sp.Expr, second: sp.Expr) -> str:
         name = self._call("_larger_tile" if kind is Largest else "_smaller_tile")
         return f"{name}({self._tile(second)}, {self._tile(first)})"
 
-    def _beats(self, larger: str, smaller: str) -> str:
-        return f"({larger} > {smaller}).to(x.dtype)"
-
-    def _overtaken(self, winner: str, k: int, larger: str, smaller: str) -> str:
-        return f"tl.where({larger} > {smaller}, {k}.0, {winner})"
-
-    def _verdict(self, winner: str, count: int) -> list[str]:
-        return []
+    def _chosen(self, name: str, select: Select) -> list[str]:
+        winner, first, *others = select.args
+        lines = [f"{name} = {self._tile(first)}"]
+        return lines + [
+            f"{name} = tl.where({self(winner)} == {k}.0, {self(e)}, {name})" for k, e in enumerate(others, 1)
+        ]
 
     def _if_won(self, winner: sp.Expr, k: int, value: sp.Expr) -> str:
         return f"tl.where({self(winner)} == {k}.0, {self._tile(value)}, 0.0)"
-
-    def _pick(self, winner: sp.Expr, k: int, value: sp.Expr, otherwise: str) -> str:
-        return f"tl.where({self(winner)} == {k}.0, {self(value)}, {otherwise})"
 
     def _step(self, e: sp.Expr) -> str:
         u = self._factor(e.args[0])

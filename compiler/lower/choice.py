@@ -72,8 +72,6 @@ class Select(sp.Function):
     def eval(cls, winner: sp.Expr, *entries: sp.Expr) -> sp.Expr | None:
         if all(e == entries[0] for e in entries):
             return entries[0]
-        if all(e == k for k, e in enumerate(entries)):
-            return winner
         return None
 
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:

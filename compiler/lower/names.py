@@ -27,9 +27,9 @@ class Fresh:
         return tuple(self.numbered("entry") for _ in range(count))
 
     def numbered(self, stem: str) -> sp.Symbol:
-        """stem1, stem2, ..."""
+        """stem1, stem2, ...; no other name continues it after an underscore: printers add endings."""
         k = 1
-        while f"{stem}{k}" in self.taken:
+        while any(f"{name}_".startswith(f"{stem}{k}_") for name in self.taken):
             k += 1
         self.taken.add(f"{stem}{k}")
         return sp.Symbol(f"{stem}{k}", real=True)
