@@ -383,7 +383,10 @@ def test_an_activation_with_an_unknown_node_is_refused_whole(tmp_path: Path) -> 
 
 # Names that a user gives.
 
-PARAMETERS = "a0 part1 best1 winner1 winner1_is winner1_last cos1 wide partials parameters parameter values rest products t p a_ function".split()
+PARAMETERS = """
+a0 part1 best1 winner1 winner1_is winner1_last cos1 wide partials parameters parameter values rest products t p a_
+function
+""".split()
 REFUSED = {"parameters", "function", "a_"}
 
 
