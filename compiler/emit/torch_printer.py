@@ -65,7 +65,7 @@ class TorchPrinter(Printer):
         return super().lines(statement)
 
     def _is_finite(self, e: sp.Expr) -> bool:
-        return e in self.finite or e.is_number or (isinstance(e, BOUNDED) and all(map(self._is_finite, e.args)))
+        return e in self.finite or e.is_number or (issubclass(type(e), BOUNDED) and all(map(self._is_finite, e.args)))
 
     def _contest(self, name: str, winner: Winner, best: sp.Symbol | None) -> list[str]:
         arguments = [BETTER[winner.best], "x", *map(self, winner.args)]
