@@ -22,6 +22,7 @@ from benchmarks.device import Device  # noqa: E402
 from benchmarks.gpu import Clock  # noqa: E402
 from benchmarks.tables import save, table  # noqa: E402
 from learnact import generated  # noqa: E402
+from learnact.compiler import load  # noqa: E402
 
 SIZES = {"layers": 4, "width": 32, "batch": 16}
 
@@ -122,6 +123,15 @@ def test_saved_bytes_sees_what_plain_torch_keeps() -> None:
     thrifty, lavish = generated.Hermite3(), nn.Sequential(nn.Tanh(), nn.Sigmoid())
     assert timing.saved_bytes(thrifty, thrifty, x) == 0
     assert timing.saved_bytes(lavish, lavish, x) == 8  # two float32 results
+
+
+@pytest.mark.parametrize("spec", ["hermite:12", "fourier:12", "fourier_free:6", "tropical:12", "tropical_rational:12"])
+def test_compiled_forwards_keep_x_alone(spec: str) -> None:
+    module = load(spec)()
+    x = torch.randn(64, 64, requires_grad=True)
+    # the partitioner decides what is kept, not what compiles the two halves
+    compiled = torch.compile(module, backend="aot_eager_decomp_partition", fullgraph=True)
+    assert timing.saved_bytes(compiled, module, x) < 1, "beside x, some numbers made of parameters may be kept"
 
 
 def test_results_keep_a_row_a_line(tmp_path: Path) -> None:

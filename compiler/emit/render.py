@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
@@ -14,14 +13,13 @@ import jinja2
 import sympy as sp
 
 from learnact.compiler.derive import Derivation, StartDerivation
+from learnact.compiler.emit.body import backward_lines, forward_lines, keeps, prepare_lines
 from learnact.compiler.emit.kernels import kernel_context
-from learnact.compiler.emit.layout import LINE, assigned, nested, table, wrapped
+from learnact.compiler.emit.layout import LINE, table, wrapped
 from learnact.compiler.emit.printer import number
 from learnact.compiler.emit.source import Source
-from learnact.compiler.emit.torch_printer import GRAD, TorchPrinter
-from learnact.compiler.lower import Program, Statement
-from learnact.compiler.lower.choice import Select, Winner, is_indicator
-from learnact.compiler.lower.names import Fresh
+from learnact.compiler.lower import Program
+from learnact.compiler.lower.choice import Winner
 from learnact.compiler.version import VERSION
 
 EXACT_LENGTH = 60
@@ -116,6 +114,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
             f"{_targets(i.entries)} = {argument}.unbind()"
             for i, argument in zip(program.inputs, arguments[1:], strict=True)
         ],
+        "keeps": keeps(program),
         "forward": forward_lines(program),
         "backward": backward_lines(program),
         "triton": kernel_context(program, backend),
@@ -188,85 +187,3 @@ def _exact_form(value: sp.Expr) -> str:
         return ""
     text = str(value)
     return "" if len(text) > EXACT_LENGTH or text == str(float(value)) else text
-
-
-def prepare_lines(program: Program) -> list[str]:
-    """Parameters laid along x's channels, and whole-vector functions of them that the element-wise code reads."""
-    derived = [(i, i.value) for i in program.inputs if i.value is not None]
-    read = sorted({s.name for _, value in derived for s in value.free_symbols})
-    printer = TorchPrinter(sp.Symbol(name, real=True) for name in read)
-    lines = [f"{v.name} = _along({v.name}, x, channel_dim)" for v in program.activation.parameters]
-    if derived:
-        lines.append("dtype = torch.promote_types(x.dtype, torch.float32)  # half types compute in float32")
-    lines += [f"{name} = {name}.to(dtype)" for name in read]
-    for i, value in derived:
-        if i.factors:
-            factors = wrapped("(", [*map(number, i.factors)], ",)" if len(i.factors) == 1 else ")", indent=8)
-            lines += nested(f"{i.name} = _scaled(", [printer(value)], factors, ")", indent=4)
-        else:
-            lines.append(f"{i.name} = {printer(value)}")
-    return lines
-
-
-def _printer(program: Program) -> TorchPrinter:
-    return TorchPrinter(e for i in program.inputs for e in i.entries)
-
-
-def forward_lines(program: Program) -> list[str]:
-    """Statements of F, then its return."""
-    printer = _printer(program)
-    lines = [line for s in program.forward.statements for line in printer.lines(s)]
-    return lines + _assignment("return", program.forward.results[0], printer)
-
-
-def backward_lines(program: Program) -> list[str]:
-    """Statements of the derivatives, then their return, each times the gradient that comes in."""
-    printer = _printer(program)
-    lines = [line for s in program.backward.statements for line in printer.lines(s)]
-    lines += _assignment("slope =", program.slope, printer)
-    named, values = _weighted(program)
-    lines += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
-    products = [printer(v) for v in values]
-    flat = f"return grad * slope, ({', '.join(products)}{',' if len(products) == 1 else ''})"
-    if len(flat) + 4 <= LINE:
-        return [*lines, flat]
-    return [*lines, "return grad * slope, (", *(f"    {p}," for p in products), ")"]
-
-
-def _weighted(program: Program) -> tuple[dict[sp.Expr, sp.Symbol], list[sp.Expr]]:
-    """grad times each partial; what several pieces of a choice would each multiply again gets a name first."""
-    values = [GRAD * p for p in program.partials]
-    pieces = {v: f for v in values for f in sp.Mul.make_args(v) if is_indicator(f)}
-
-    def entry(value: sp.Expr) -> tuple[int, sp.Expr]:
-        """Which argument must win, and what counts then."""
-        piece = pieces[value]
-        (k,) = (k for k, e in enumerate(piece.args[1:]) if e != 0)
-        return k, piece.args[1 + k] * value / piece
-
-    often = Counter(entry(v)[1] for v in values if v in pieces)
-    fresh = Fresh([*(s.target.name for s in program.backward.statements), *_names(program), GRAD.name])
-    named = {e: fresh.numbered("weight") for e, count in often.items() if count > 1 and not e.is_Symbol}
-
-    def renamed(value: sp.Expr) -> sp.Expr:
-        if value not in pieces or entry(value)[1] not in named:
-            return value
-        winner, *others = pieces[value].args
-        k, e = entry(value)
-        return Select(winner, *(named[e] if j == k else 0 for j in range(len(others))))
-
-    return named, [renamed(v) for v in values]
-
-
-def _names(program: Program) -> list[str]:
-    """What the arguments of _gradients and their entries are called, and the winners' values."""
-    best = [s.best.name for s in program.backward.statements if s.best is not None]
-    return [*best, *(n for i in program.inputs for n in (i.name, f"{i.name}_", *(e.name for e in i.entries)))]
-
-
-def _assignment(head: str, value: sp.Expr, printer: TorchPrinter) -> list[str]:
-    if not value.is_Add:
-        return [f"{head} {printer(value)}"]
-    first, *rest = printer.terms(value)
-    opening = first[2:] if first[0] == "+" else f"-{first[2:]}"
-    return assigned(head, printer(value), [opening, *rest], indent=4)
