@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -140,3 +141,22 @@ def test_a_folder_is_one_process_own(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainError, match="cannot write"), only_one(tmp_path / "file"):
         pass
+
+
+def test_an_unused_folder_goes_and_who_waited_for_it_holds_its_successor(tmp_path: Path) -> None:
+    held: list[bool] = []
+
+    def wait() -> None:
+        with only_one(tmp_path / "run", wait=True):
+            with pytest.raises(Busy), only_one(tmp_path / "run"):
+                pass
+            held.append(True)
+
+    waiting = threading.Thread(target=wait)
+    with only_one(tmp_path / "run"):
+        waiting.start()
+        waiting.join(0.2)
+        assert not held
+    waiting.join(10)
+    assert held
+    assert not (tmp_path / "run").exists()

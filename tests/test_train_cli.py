@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 from training_runs import TINY, command, complaint
 
 from learnact.compiler.cli import main as generate
@@ -36,6 +37,10 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ((*TINY, "--preset", "huge"), "tiny, small"),
         ((*TINY, "--micro-batch", "3"), "no multiple"),
         ((*TINY, "--context", "500000"), "smaller --context"),
+        ((*TINY, "-a", "hermite:5@"), "'hermite:5@' is not SPEC@START"),
+        ((*TINY, "-a", "gelu", "--shared"), "no parameters to calibrate, share or train"),
+        ((*TINY, "-a", "gelu", "--lr-factor", "2"), "no parameters to calibrate, share or train"),
+        ((*TINY, "--validation", "some.txt"), "needs a text to train on"),
         ((*DIGITS, "--image-size", "30"), "multiple of 8"),
         ((*DIGITS, "--data", "no-folder"), "no images at no-folder"),
     ],
@@ -46,7 +51,7 @@ def test_one_line_and_exit_2(
     code, _, err = command(capsys, *words, "--out", tmp_path / "run")
     assert code == 2
     assert said in complaint(err)
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_disk_without_room_is_said_before_the_first_step(
@@ -138,6 +143,30 @@ def test_prepare_says_how_much_there_is(tmp_path: Path, capsys: pytest.CaptureFi
     assert "381 tokens to train on, 21 to validate on" in out
 
 
+def test_a_prepared_text_keeps_its_tokenizer_and_validation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("abc\n" * 500)
+    code, _, err = command(capsys, "prepare", "--data", tmp_path / "a.txt", "--out", tmp_path / "tokens")
+    assert code == 0, err
+    for words in (("--validation", tmp_path / "a.txt"), ("--tokenizer", "gpt2")):
+        code, _, err = command(capsys, *TINY, "--data", tmp_path / "tokens", *words, "--out", tmp_path / "run")
+        assert code == 2
+        assert "was prepared, with tokenizer bytes" in complaint(err)
+    words = ("--data", tmp_path / "tokens", "--tokenizer", "bytes", "--out", tmp_path / "run")
+    code, _, err = command(capsys, *TINY, *words)
+    assert code == 0, err
+
+
+def test_a_class_without_images_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split in ("train", "val"):
+        for name in ("ant", "bee"):
+            (tmp_path / "images" / split / name).mkdir(parents=True)
+            if name == "ant":
+                Image.new("RGB", (8, 8)).save(tmp_path / "images" / split / name / "1.png")
+    code, _, err = command(capsys, *DIGITS, "--data", tmp_path / "images", "--out", tmp_path / "run")
+    assert code == 2
+    assert "no image of bee" in complaint(err)
+
+
 def test_a_grid_is_every_setting_with_every_seed_and_spares_classical_ones(tmp_path: Path) -> None:
     rest = ("--calibrate", "unit", "--lr-factor", "0.1", "--steps", "5")
     cells = grid("gpt2", ["gelu", "hermite:3", "hermite:5@relu"], ["balanced", "gelu"], [0, 1], tmp_path, rest)
@@ -174,6 +203,10 @@ def test_a_study_refuses_options_before_any_run(tmp_path: Path, capsys: pytest.C
     assert "--bogus" in complaint(err)
     for seeds, said in (("x", "0-4"), ("3-1", "holds 0 seeds"), ("0-100000000", "100,000,001 seeds")):
         code, _, err = command(capsys, "study", "gpt2", "-a", "gelu", "--seeds", seeds, "--out", tmp_path / "study")
+        assert code == 2
+        assert said in complaint(err)
+    for words, said in ((("--seed", "3"), "takes --seeds"), (("--data", "missing.txt"), "no text missing.txt")):
+        code, _, err = command(capsys, "study", "gpt2", "-a", "gelu", *words, "--out", tmp_path / "study")
         assert code == 2
         assert said in complaint(err)
     assert not (tmp_path / "study").exists()

@@ -88,8 +88,11 @@ def install(
     `run` sends one batch through the model. Returns the places and, if calibrated, what each was fed.
     """
     if choice.cls is None:
-        if config.calibrate == "unit" or config.per_channel or config.trainable == "activations":
-            raise BadConfig(f"{choice.name} has no parameters to calibrate or train; choose a generated activation")
+        asked = config.per_channel or config.shared or config.lr_factor != 1 or config.trainable == "activations"
+        if config.calibrate == "unit" or asked:
+            raise BadConfig(
+                f"{choice.name} has no parameters to calibrate, share or train; choose a generated activation"
+            )
         return swap(model, choice.new, shared=config.shared), []
     if config.per_channel:
         if config.shared:

@@ -68,6 +68,10 @@ def split_activation(changes: dict[str, Any]) -> dict[str, Any]:
     name = changes.get("activation")
     if name and "@" in name:
         spec, _, start = name.partition("@")
+        if not spec or not start:
+            raise click.UsageError(
+                f"{name!r} is not SPEC@START; hermite:5@gelu is one, hermite:5 takes the default start"
+            )
         if changes.get("start") not in {None, start}:
             raise click.UsageError(f"{name} and --start {changes['start']} name two starts; give one")
         return {**changes, "activation": spec, "start": start}

@@ -49,8 +49,10 @@ def study(
     """
     from learnact.training.study import conduct, grid  # noqa: PLC0415
 
+    if any(word.partition("=")[0] == "--seed" for word in rest):
+        raise click.UsageError("a study takes --seeds, and gives each run its --seed")
     cells = grid(task, activations, starts, seeds, out, rest)
-    _check_options(task, cells[0].arguments)
+    _check(task, cells[0].arguments)
     outcomes = conduct(cells, jobs, niceness)
     failed = [o for o in outcomes if o.code]
     for outcome in failed:
@@ -77,16 +79,20 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
     click.echo(f"{final_table(group(read_runs(runs))).text()}\n\n{out} written")
 
 
-def _check_options(task: str, arguments: tuple[str, ...]) -> None:
-    """Refuse options that no run would take, before any is begun."""
+def _check(task: str, arguments: tuple[str, ...]) -> None:
+    """Refuse options that no run would take and data that cannot be opened, before any run is begun."""
     from learnact.training import cli_train  # noqa: PLC0415
     from learnact.training.presets import configure  # noqa: PLC0415
+    from learnact.training.task import Places, open_task  # noqa: PLC0415
 
     command = next(c for c in cli_train.COMMANDS if c.name == task)
     values = dict(command.make_context(task, list(arguments[1:])).params)
-    for name in ("data", "more", "validation", "tokenizer", "out", "cpu"):
-        values.pop(name, None)
-    configure(task, values.pop("preset"), values)
+    data, more, *others = (values.pop(name, None) for name in ("data", "more", "validation", "tokenizer", "out", "cpu"))
+    config = configure(task, values.pop("preset"), values)
+    if task == "gpt2":
+        open_task(config, Places((*data, *more), *others[:2]))
+    else:
+        open_task(config, Places([data] if data else []))
 
 
 COMMANDS = (study, report)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from learnact.training.errors import Busy, TrainError
+
+LOCK = ".lock"
 
 
 def replace(path: Path, text: str) -> None:
@@ -22,16 +25,42 @@ def replace(path: Path, text: str) -> None:
 def only_one(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold the folder's lock, which the system frees even when this process is killed.
 
-    Makes the folder. Raises Busy when another process holds the lock, unless it is to `wait`.
+    Makes the folder, and removes it again when nothing was put into it. Raises Busy when another process holds the
+    lock, unless it is to `wait`.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as err:
-        raise TrainError(f"cannot write to folder {folder}: {err.strerror}") from err
-    with lock:
+    path = folder / LOCK
+    with _locked(path, wait) as lock:
+        try:
+            yield
+        finally:
+            if [p.name for p in folder.iterdir()] == [LOCK] and _is(lock, path):
+                path.unlink()
+                with suppress(OSError):  # another process may have made its lock by now
+                    folder.rmdir()
+
+
+def _locked(path: Path, wait: bool) -> IO[str]:
+    """The locked file of this name: one that was removed while it was waited for locks nobody else out."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("w")
+        except FileNotFoundError:  # the folder went between the two
+            continue
+        except OSError as err:
+            raise TrainError(f"cannot write to folder {path.parent}: {err.strerror}") from err
         try:
             fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
-            raise Busy(f"another process is at work in {folder}; wait for it or choose another folder") from err
-        yield
+            lock.close()
+            raise Busy(f"another process is at work in {path.parent}; wait for it or choose another folder") from err
+        if _is(lock, path):
+            return lock
+        lock.close()
+
+
+def _is(lock: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

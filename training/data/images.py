@@ -181,6 +181,10 @@ def _folder(root: Path) -> ImageData:
         pairs = [(p, k) for k, c in enumerate(classes) for p in sorted((folder / c).iterdir()) if p.suffix in SUFFIXES]
         if not pairs:
             raise BadData(f"{folder} holds no images; they end in {', '.join(sorted(SUFFIXES))}")
+        if empty := sorted(set(range(len(classes))) - {k for _, k in pairs}) if split == "train" else []:
+            raise BadData(
+                f"{folder} holds no image of {', '.join(classes[k] for k in empty[:5])}; remove these classes"
+            )
         splits[split] = InFiles([p for p, _ in pairs], np.array([k for _, k in pairs], dtype=np.int64))
     listing = "\n".join(f"{p} {p.stat().st_size}" for s in splits.values() for p in s.paths)
     digest = hashlib.sha256(listing.encode()).hexdigest()  # of names and sizes: ImageNet's 140 GB are not read for it

@@ -18,7 +18,7 @@ from learnact.training import files
 from learnact.training.corpus import load_corpus
 from learnact.training.data.growing import GrowingArray
 from learnact.training.data.sources import Memory, Source, sources_of
-from learnact.training.data.tokenizer import TextTokenizer, tokenizer_of
+from learnact.training.data.tokenizer import BYTES, TextTokenizer, tokenizer_of
 from learnact.training.errors import BadData, NoSpace
 
 HELD_OUT = 0.05
@@ -41,7 +41,13 @@ class Tokens:
 def open_text(data: Sequence[str], validation: Sequence[str], tokenizer: str) -> Tokens:
     """A folder that `prepare` wrote, or texts, which are prepared first and kept in the user's cache folder."""
     if len(data) == 1 and (Path(data[0]) / RECORD).is_file():
-        return open_tokens(Path(data[0]))
+        found = open_tokens(Path(data[0]))
+        if validation or tokenizer not in {BYTES, found.record["tokenizer"]}:
+            raise BadData(
+                f"{data[0]} was prepared, with tokenizer {found.record['tokenizer']}; leave out --validation and "
+                "--tokenizer, or give the texts themselves"
+            )
+        return found
     return open_tokens(prepare(data, validation, tokenizer))
 
 
@@ -52,6 +58,8 @@ def prepare(
 
     Without `data`, the text is the language reference of this Python. Raises BadData, and NoSpace.
     """
+    if validation and not data:
+        raise BadData("a validation text needs a text to train on; give --data too")
     encoder = tokenizer_of(tokenizer)
     sources: dict[str, list[Source]] = {
         "train": sources_of(data) if data else [_reference("train")],
