@@ -16,7 +16,7 @@ from torch import nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # benchmarks/ is part of the checkout, not of the installed package
 
-from benchmarks import depth, gpu_checks, moments, page, timing  # noqa: E402
+from benchmarks import depth, finetune, gpu_checks, moments, page, timing  # noqa: E402
 from benchmarks.cases import TARGET_NUMEL, TARGETS, sections  # noqa: E402
 from benchmarks.device import Device  # noqa: E402
 from benchmarks.gpu import Clock  # noqa: E402
@@ -132,6 +132,33 @@ def test_compiled_forwards_keep_x_alone(spec: str) -> None:
     # the partitioner decides what is kept, not what compiles the two halves
     compiled = torch.compile(module, backend="aot_eager_decomp_partition", fullgraph=True)
     assert timing.saved_bytes(compiled, module, x) < 1, "beside x, some numbers made of parameters may be kept"
+
+
+def test_fine_tuning_of_several_seeds_is_one_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = {"task": "gpt2", "preset": "tiny", "calibrate": "unit", "per_channel": False, "lr": 0.01, "steps": 9}
+    for seed in (0, 1):
+        source = {"config": {"activation": "gelu", "steps": 600, "seed": seed}}
+        record = {
+            "config": config | {"initial": str(tmp_path / f"of{seed}")},
+            "activation": {"label": "hermite:7@gelu"},
+        }
+        losses = {"original": {"loss": 2.0 + seed}, "swapped": {"loss": 2.25 + seed}, "tuned": {"loss": 1.75 + seed}}
+        for folder, name, content in (
+            (f"of{seed}", "config", source),
+            (f"run{seed}", "config", record),
+            (f"run{seed}", "finetune", losses),
+        ):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{name}.json").write_text(json.dumps(content))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            sys, "argv", ["finetune", *map(str, tmp_path.glob("run*")), "--name", "x", "--out", str(tmp_path)]
+        )
+        assert finetune.main() == 0
+        patch.setattr(sys, "argv", ["finetune", str(tmp_path / "of0"), "--name", "x"])
+        assert finetune.main() == 2
+    assert "| 2     | +0.2500 ± 0.0000   | -0.2500 ± 0.0000 |" in (tmp_path / "x.md").read_text()
+    assert len(json.loads((tmp_path / "x.json").read_text())["rows"]) == 2
 
 
 def test_results_keep_a_row_a_line(tmp_path: Path) -> None:

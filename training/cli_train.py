@@ -112,7 +112,7 @@ def prepare(
     ACTIVATION,
     (
         click.option("--steps", type=int, default=200, show_default=True, help="Optimizer updates."),
-        click.option("--lr", type=float, default=1e-3, show_default=True, help="Peak learning rate."),
+        click.option("--lr", type=float, default=5e-3, show_default=True, help="Peak learning rate."),
         click.option("--seed", type=int, default=0, show_default=True, help="Of the data order."),
         click.option("--max-gap", type=float, default=0.05, show_default=True, help="Loss that the swap may cost."),
         click.option("--cpu", is_flag=True, help="Leave accelerators alone."),
