@@ -88,7 +88,12 @@ def install(
     `run` sends one batch through the model. Returns the places and, if calibrated, what each was fed.
     """
     if choice.cls is None:
-        asked = config.per_channel or config.shared or config.lr_factor != 1 or config.trainable == "activations"
+        asked = (
+            config.per_channel
+            or config.shared
+            or config.lr_factor != Config.lr_factor
+            or config.trainable == "activations"
+        )
         if config.calibrate == "unit" or asked:
             raise BadConfig(
                 f"{choice.name} has no parameters to calibrate, share or train; choose a generated activation"

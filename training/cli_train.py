@@ -132,7 +132,7 @@ def finetune(
     every = max(1, steps // 10)
     schedule = {"steps": steps, "lr": lr, "seed": seed, "warmup": every}
     intervals = dict.fromkeys(("eval_every", "watch_every", "checkpoint_every"), every)
-    defaults = {"activation": "hermite:7", "start": "gelu", "calibrate": "unit"}
+    defaults = {"activation": "hermite:7", "start": "gelu", "calibrate": "unit", "lr_factor": 1.0}
     scores = tune(Path(run_folder), Path(out), defaults | given | schedule | intervals, max_gap, cpu=cpu)
     for name in ("original", "swapped", "tuned"):
         click.echo(f"{name:9s} " + ", ".join(f"{score} {value:.4f}" for score, value in scores[name].items()))

@@ -35,7 +35,7 @@ class Config:
     warmup: int  # steps of linear rise
     beta2: float
     weight_decay: float
-    lr_factor: float = 1.0  # learning rate of activation parameters over that of the others
+    lr_factor: float = 5.0  # learning rate of activation parameters over that of the others
     clip: float  # gradient norm; 0: none
     ema: float = 0.0  # decay of the averaged weights that are evaluated; 0: none
     trainable: str = "all"  # or "activations"
