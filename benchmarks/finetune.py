@@ -2,7 +2,8 @@
 
     python -m benchmarks.finetune runs/tuned-* --name finetune-gpt2-books --out benchmarks/results
 
-Runs that differ in the source's seed alone are one row. Prints the table and writes NAME.md and NAME.json.
+Run it where they were trained: they name their originals by path. Runs that differ in the original's seed alone
+are one row. Prints the table and writes NAME.md and NAME.json.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 from benchmarks.tables import provenance, save, table
 from learnact.training.page.statistics import estimate
 
-SETTINGS = ("calibrate", "per_channel", "lr", "steps")
+SETTINGS = ("calibrate", "per_channel", "shared", "lr", "lr_factor", "steps", "batch")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -36,21 +37,27 @@ def page(name: str, rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> st
     """The results as markdown."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(tuple(row[k] for k in ("activation", *SETTINGS)), []).append(row)
+        groups.setdefault(tuple(row[k] for k in ("of", "activation", *SETTINGS)), []).append(row)
     lines = []
-    for (activation, calibrate, per_channel, lr, steps), members in groups.items():
+    for members in groups.values():
+        if len({m["seed"] for m in members}) < len(members):
+            raise ValueError("two runs of one setting come from the same original")
         differences = [[m["swapped"] - m["original"] for m in members], [m["tuned"] - m["original"] for m in members]]
         changes = [e.text(sign=True) for d in differences if (e := estimate(d))]
-        shapes = "one a channel" if per_channel else "one a layer"
-        lines.append([activation, shapes, calibrate, lr, steps, len(members), *changes])
-    head = ["activation", "shapes", "calibrate", "lr", "steps", "seeds", "swapped - original", "tuned - original"]
+        one = members[0]
+        shapes = "one a channel" if one["per_channel"] else "one for all" if one["shared"] else "one a layer"
+        rate = one["lr"] * one["lr_factor"]
+        about_it = [one["of"], one["activation"], shapes, one["calibrate"], f"{rate:g}", one["steps"], len(members)]
+        lines.append([*about_it, *changes])
+    head = ["original", "activation", "shapes", "calibrate", "lr", "steps", "seeds", "swapped - original"]
+    head.append("tuned - original")
     return f"""# {name}
 
 Written by `python -m benchmarks.finetune RUN... --name {name} --out benchmarks/results`;
 {about["date"]}, {about["cpu"]}, torch {about["versions"]["torch"]}.
-The original: {rows[0]["of"]}; everything but the shapes stays as it was trained.
+Everything but the shapes stays as it was trained.
 
-    learnact-train finetune ORIGINAL --activation SPEC --start START --steps N --lr LR [--per-channel] --out RUN
+    learnact-train finetune ORIGINAL --activation SPEC@START --steps N --lr LR [--per-channel] --out RUN
 
 Validation loss; mean differences over originals of several seeds, with 95 % intervals of Student's t.
 
@@ -67,11 +74,11 @@ def main() -> int:
     options = parser.parse_args()
     try:
         rows = [read(folder) for folder in options.runs]
-    except (OSError, KeyError, ValueError) as err:
-        print(f"not a folder of learnact-train finetune: {err}", file=sys.stderr)
+        about = provenance()
+        text = page(options.name, rows, about)
+    except (OSError, KeyError, TypeError, ValueError) as err:
+        print(f"not runs of learnact-train finetune that compare: {err!r}", file=sys.stderr)
         return 2
-    about = provenance()
-    text = page(options.name, rows, about)
     print(text)
     if options.out:
         save(options.out / f"{options.name}.json", {**about, "rows": rows})

@@ -136,6 +136,7 @@ def test_compiled_forwards_keep_x_alone(spec: str) -> None:
 
 def test_fine_tuning_of_several_seeds_is_one_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = {"task": "gpt2", "preset": "tiny", "calibrate": "unit", "per_channel": False, "lr": 0.01, "steps": 9}
+    config |= {"shared": False, "lr_factor": 1.0, "batch": 4}
     for seed in (0, 1):
         source = {"config": {"activation": "gelu", "steps": 600, "seed": seed}}
         record = {

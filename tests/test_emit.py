@@ -424,3 +424,9 @@ def test_an_argument_that_loses_passes_nothing_on_though_it_be_infinite(compiled
     slope = 3 * math.log(20) ** 2 / 20
     assert inputs.grad.tolist() == pytest.approx([0, 0, slope])
     assert [p.grad.item() for p in module.parameters()] == pytest.approx([2, math.log(20) ** 3])
+
+
+def test_arguments_whose_derivatives_agree_need_no_winner() -> None:
+    activation = from_expression("a*Max(sign(x), sign(x - 1)/2, -sign(x + 1))", {"a": "2"}, "Steps")
+    module = executed(emit(activation))["Steps"](init="declared")
+    assert module(torch.tensor([-2.0, 0.5, 3.0])).tolist() == [2, 2, 2]

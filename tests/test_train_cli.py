@@ -31,15 +31,15 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ((*TINY, "-a", "hermitte:3"), "hermite"),
         ((*TINY, "-a", "hermite:3@gello"), "did you mean gelu"),
         ((*TINY, "-a", "hermite:3@gelu", "--start", "relu"), "two starts"),
-        ((*TINY, "-a", "gelu", "--calibrate", "unit"), "no parameters to calibrate"),
+        ((*TINY, "-a", "gelu", "--calibrate", "unit"), "no parameters, for which --calibrate is"),
         ((*TINY, "-a", "relu", "--start", "balanced"), "relu has no starts"),
         ((*TINY, "-a", "hermite:3", "--shared", "--per-channel"), "cannot be one per channel"),
         ((*TINY, "--preset", "huge"), "tiny, small"),
         ((*TINY, "--micro-batch", "3"), "no multiple"),
         ((*TINY, "--context", "500000"), "smaller --context"),
         ((*TINY, "-a", "hermite:5@"), "'hermite:5@' is not SPEC@START"),
-        ((*TINY, "-a", "gelu", "--shared"), "no parameters to calibrate, share or train"),
-        ((*TINY, "-a", "gelu", "--lr-factor", "2"), "no parameters to calibrate, share or train"),
+        ((*TINY, "-a", "gelu", "--shared"), "no parameters, for which --shared is"),
+        ((*TINY, "-a", "gelu", "--lr-factor", "2"), "no parameters, for which --lr-factor is"),
         ((*TINY, "--validation", "some.txt"), "needs a text to train on"),
         ((*DIGITS, "--image-size", "30"), "multiple of 8"),
         ((*DIGITS, "--data", "no-folder"), "no images at no-folder"),
@@ -205,7 +205,13 @@ def test_a_study_refuses_options_before_any_run(tmp_path: Path, capsys: pytest.C
         code, _, err = command(capsys, "study", "gpt2", "-a", "gelu", "--seeds", seeds, "--out", tmp_path / "study")
         assert code == 2
         assert said in complaint(err)
-    for words, said in ((("--seed", "3"), "takes --seeds"), (("--data", "missing.txt"), "no text missing.txt")):
+    for words, said in (
+        (("--seed", "3"), "takes --seeds"),
+        (("--data", "missing.txt"), "no text missing.txt"),
+        (("-a", "hermite:3", "--calibrate", "bogus"), "bogus"),
+        (("-a", "hermite:3@"), "no start after the @"),
+        (("--lr-factor", "2"), "no activation of this study has parameters"),
+    ):
         code, _, err = command(capsys, "study", "gpt2", "-a", "gelu", *words, "--out", tmp_path / "study")
         assert code == 2
         assert said in complaint(err)

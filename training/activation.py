@@ -61,12 +61,17 @@ class Choice:
         return ACT2FN[self.name] if self.cls is None else self.cls(init=self.start, **keywords)
 
 
+def is_classical(name: str) -> bool:
+    """Whether it is one of transformers' own activations, which have no parameters."""
+    return name in ACT2FN and not name.startswith(act2fn.PREFIX)
+
+
 def choose(name: str, start: str = "") -> Choice:
     """Find `gelu`, `relu` … of transformers, `hermite5` of the generated files, or compile a SPEC now.
 
     Raises UnknownName for an unknown activation or start, and what the compiler raises for a SPEC.
     """
-    if name in ACT2FN and not name.startswith(act2fn.PREFIX):
+    if is_classical(name):
         if start:
             raise BadConfig(f"{name} has no starts, found --start {start}; leave it out")
         return Choice(name, None)
@@ -88,16 +93,8 @@ def install(
     `run` sends one batch through the model. Returns the places and, if calibrated, what each was fed.
     """
     if choice.cls is None:
-        asked = (
-            config.per_channel
-            or config.shared
-            or config.lr_factor != Config.lr_factor
-            or config.trainable == "activations"
-        )
-        if config.calibrate == "unit" or asked:
-            raise BadConfig(
-                f"{choice.name} has no parameters to calibrate, share or train; choose a generated activation"
-            )
+        if config.calibrate == "unit" or config.per_channel or config.trainable == "activations":
+            raise BadConfig(f"{choice.name} has no parameters to calibrate or train; choose a generated activation")
         return swap(model, choice.new, shared=config.shared), []
     if config.per_channel:
         if config.shared:

@@ -21,8 +21,10 @@ ACTIVATION = (
     ),
     click.option("--shared/--no-shared", default=None, help="One activation for all places."),
     click.option("--per-channel/--no-per-channel", default=None, help="One shape per channel."),
-    click.option("--lr-factor", type=float, help="Learning rate of activation parameters over the others'."),
+    click.option("--lr-factor", type=float, help="Learning rate of activation parameters over the others' (5)."),
 )
+FOR_GENERATED = ("calibrate", "per_channel", "shared", "lr_factor")
+"""Settings that a classical activation has no use for."""
 LENGTH = (
     click.option("--steps", type=int, help="Optimizer updates; fewer than the preset's shrink warm-up alike."),
     click.option("--batch", type=int, help="Samples per update, over all processes."),

@@ -47,12 +47,14 @@ def study(
 
     Each run is a process of its own. Given again, the study goes on where it was. Exit 1 if a run failed.
     """
+    from learnact.training.activation import is_classical  # noqa: PLC0415
     from learnact.training.study import conduct, grid  # noqa: PLC0415
 
     if any(word.partition("=")[0] == "--seed" for word in rest):
         raise click.UsageError("a study takes --seeds, and gives each run its --seed")
     cells = grid(task, activations, starts, seeds, out, rest)
-    _check(task, cells[0].arguments)
+    for cell in {is_classical(cell.activation): cell for cell in cells}.values():  # they take different options
+        _check(task, cell.arguments)
     outcomes = conduct(cells, jobs, niceness)
     failed = [o for o in outcomes if o.code]
     for outcome in failed:
@@ -82,13 +84,12 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
 def _check(task: str, arguments: tuple[str, ...]) -> None:
     """Refuse options that no run would take and data that cannot be opened, before any run is begun."""
     from learnact.training import cli_train  # noqa: PLC0415
-    from learnact.training.presets import configure  # noqa: PLC0415
     from learnact.training.task import Places, open_task  # noqa: PLC0415
 
     command = next(c for c in cli_train.COMMANDS if c.name == task)
     values = dict(command.make_context(task, list(arguments[1:])).params)
     data, more, *others = (values.pop(name, None) for name in ("data", "more", "validation", "tokenizer", "out", "cpu"))
-    config = configure(task, values.pop("preset"), values)
+    config = cli_train.configured(task, values.pop("preset"), values)
     if task == "gpt2":
         open_task(config, Places((*data, *more), *others[:2]))
     else:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from learnact.training.cli_options import ACTIVATION, LENGTH, MACHINE, RECORDS, options, split_activation
+from learnact.training.cli_options import (
+    ACTIVATION,
+    FOR_GENERATED,
+    LENGTH,
+    MACHINE,
+    RECORDS,
+    options,
+    split_activation,
+)
+
+if TYPE_CHECKING:
+    from learnact.training.config import Config
 
 DATA = click.option("--data", multiple=True, metavar="PLACE…", help="Places of data; more may follow as arguments.")
 MORE = click.argument("more", metavar="[PLACE…]", nargs=-1)
@@ -50,11 +61,10 @@ def gpt2(
 
     Without a PLACE the text is the language reference that comes with Python.
     """
-    from learnact.training.presets import configure  # noqa: PLC0415
     from learnact.training.session import run  # noqa: PLC0415
     from learnact.training.task import Places, open_task  # noqa: PLC0415
 
-    config = configure("gpt2", preset, split_activation(changes))
+    config = configured("gpt2", preset, changes)
     places = Places((*data, *more), validation, tokenizer)
     _tell(run(config, lambda c: open_task(c, places), Path(out), cpu=cpu), out)
 
@@ -84,11 +94,10 @@ def gpt2(
 )
 def convnext(data: str | None, preset: str, out: str, cpu: bool, **changes: Any) -> None:
     """Train ConvNeXt on images; without --data on scikit-learn's digits."""
-    from learnact.training.presets import configure  # noqa: PLC0415
     from learnact.training.session import run  # noqa: PLC0415
     from learnact.training.task import Places, open_task  # noqa: PLC0415
 
-    config = configure("convnext", preset, split_activation(changes))
+    config = configured("convnext", preset, changes)
     places = Places([data] if data else [])
     _tell(run(config, lambda c: open_task(c, places), Path(out), cpu=cpu), out)
 
@@ -132,10 +141,25 @@ def finetune(
     every = max(1, steps // 10)
     schedule = {"steps": steps, "lr": lr, "seed": seed, "warmup": every}
     intervals = dict.fromkeys(("eval_every", "watch_every", "checkpoint_every"), every)
-    defaults = {"activation": "hermite:7", "start": "gelu", "calibrate": "unit", "lr_factor": 1.0}
+    defaults = {"activation": "hermite:7", "start": "gelu", "calibrate": "unit"}
     scores = tune(Path(run_folder), Path(out), defaults | given | schedule | intervals, max_gap, cpu=cpu)
     for name in ("original", "swapped", "tuned"):
         click.echo(f"{name:9s} " + ", ".join(f"{score} {value:.4f}" for score, value in scores[name].items()))
+
+
+def configured(task: str, preset: str, changes: dict[str, Any]) -> Config:
+    """The settings that a command line asks for. Raises UsageError, BadConfig."""
+    from learnact.training.activation import is_classical  # noqa: PLC0415
+    from learnact.training.presets import configure  # noqa: PLC0415
+
+    config = configure(task, preset, split_activation(changes))
+    if is_classical(config.activation):
+        asked = [
+            f"--{name.replace('_', '-')}" for name in FOR_GENERATED if changes.get(name) not in {None, False, "none"}
+        ]
+        if asked:
+            raise click.UsageError(f"{config.activation} has no parameters, for which {asked[0]} is; leave it out")
+    return config
 
 
 def _tell(result: dict[str, Any], out: str) -> None:

@@ -12,6 +12,7 @@ from typing import IO
 from learnact.training.errors import Busy, TrainError
 
 LOCK = ".lock"
+TRIALS = 100  # to make a folder and lock it before another process removes it
 
 
 def replace(path: Path, text: str) -> None:
@@ -25,38 +26,45 @@ def replace(path: Path, text: str) -> None:
 def only_one(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold the folder's lock, which the system frees even when this process is killed.
 
-    Makes the folder, and removes it again when nothing was put into it. Raises Busy when another process holds the
+    Makes the folder, and removes one it made when nothing was put into it. Raises Busy when another process holds the
     lock, unless it is to `wait`.
     """
     path = folder / LOCK
-    with _locked(path, wait) as lock:
+    lock, made = _locked(path, wait)
+    with lock:
         try:
             yield
         finally:
-            if [p.name for p in folder.iterdir()] == [LOCK] and _is(lock, path):
-                path.unlink()
-                with suppress(OSError):  # another process may have made its lock by now
-                    folder.rmdir()
+            with suppress(OSError):  # another process may be making its lock by now
+                if [p.name for p in folder.iterdir()] == [LOCK] and _is(lock, path):
+                    path.unlink()
+                    if made:
+                        folder.rmdir()
 
 
-def _locked(path: Path, wait: bool) -> IO[str]:
-    """The locked file of this name: one that was removed while it was waited for locks nobody else out."""
-    while True:
+def _locked(path: Path, wait: bool) -> tuple[IO[str], bool]:
+    """The locked file of this name, and whether its folder had to be made.
+
+    A file that was removed while it was waited for would lock nobody else out: then another is made.
+    """
+    for _ in range(TRIALS):
+        made = not path.parent.exists()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = path.open("w")
-        except FileNotFoundError:  # the folder went between the two
-            continue
         except OSError as err:
-            raise TrainError(f"cannot write to folder {path.parent}: {err.strerror}") from err
+            problem = err  # the folder may have gone between the two
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
             lock.close()
             raise Busy(f"another process is at work in {path.parent}; wait for it or choose another folder") from err
         if _is(lock, path):
-            return lock
+            return lock, made
         lock.close()
+        problem = OSError(None, "its lock is removed again and again")
+    raise TrainError(f"cannot write to folder {path.parent}: {problem.strerror}") from problem
 
 
 def _is(lock: IO[str], path: Path) -> bool:

@@ -36,7 +36,9 @@ def finetune(source: Path, out: Path, changes: dict[str, Any], max_gap: float, *
     before, places = read_record(source)
     if choose(before.activation, before.start).cls is not None:
         raise BadConfig(f"{source} was trained with {before.activation}; finetune starts from a classical activation")
-    config = replace(before, **changes, initial=str(source), trainable="activations", ema=0.0, weight_decay=0.0)
+    config = replace(
+        before, **{"lr_factor": 1.0, **changes}, initial=str(source), trainable="activations", ema=0.0, weight_decay=0.0
+    )
     original = _score(replace(before, initial=str(source)), places, cpu)
     swapped = _score(config, places, cpu)
     gap = swapped["loss"] - original["loss"]

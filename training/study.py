@@ -14,11 +14,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from learnact.training import cli_options
 from learnact.training.activation import choose
 from learnact.training.errors import BadConfig
 
-FOR_GENERATED = ("--calibrate", "--per-channel", "--shared", "--lr-factor")
-"""Options that a classical activation has no use for: its runs go without."""
+FOR_GENERATED = tuple(f"--{name.replace('_', '-')}" for name in cli_options.FOR_GENERATED)
+"""Options that runs of a classical activation go without."""
 WITH_VALUE = ("--calibrate", "--lr-factor")
 """Those of them that a value follows."""
 OUTPUT = "output.txt"
@@ -54,6 +55,8 @@ def grid(
     settings = [setting for name in activations for setting in _settings(name, starts)]
     if len(set(settings)) < len(settings):
         raise BadConfig("the grid holds a setting twice; name each activation and start once")
+    if all(choose(name, start).cls is None for name, start in settings) and _without(rest, FOR_GENERATED) != [*rest]:
+        raise BadConfig(f"no activation of this study has parameters; leave out {', '.join(FOR_GENERATED)}")
     cells = []
     for seed in seeds:
         for name, start in settings:
@@ -109,7 +112,9 @@ def conduct(cells: Sequence[Cell], jobs: int, niceness: int) -> list[Outcome]:
 
 
 def _settings(name: str, starts: Sequence[str]) -> list[tuple[str, str]]:
-    spec, _, own = name.partition("@")
+    spec, at, own = name.partition("@")
+    if at and not own:
+        raise BadConfig(f"{name!r} names no start after the @; leave it out")
     if choose(spec, own).cls is None:
         return [(spec, "")]
     return [(spec, start) for start in ([own] if own else starts or [choose(spec).start])]

@@ -19,7 +19,7 @@ from learnact.compiler.emit.layout import LINE, table, wrapped
 from learnact.compiler.emit.printer import number
 from learnact.compiler.emit.source import Source
 from learnact.compiler.lower import Program
-from learnact.compiler.lower.choice import Winner
+from learnact.compiler.lower.choice import Largest, Smallest, Winner
 from learnact.compiler.version import VERSION
 
 EXACT_LENGTH = 60
@@ -119,7 +119,9 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
         "backward": backward_lines(program),
         "triton": kernel_context(program, backend),
         "scaled": any(i.factors for i in program.inputs),
-        "choices": any(r.has(Winner) for block in (program.forward, program.backward) for r in block.all),
+        "choices": any(
+            r.has(Winner, Largest, Smallest) for block in (program.forward, program.backward) for r in block.all
+        ),
         "trigonometry": any(r.has(sp.sin, sp.cos) for block in (program.forward, program.backward) for r in block.all),
     }
 

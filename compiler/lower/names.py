@@ -28,8 +28,9 @@ class Fresh:
 
     def numbered(self, stem: str) -> sp.Symbol:
         """stem1, stem2, ...; no other name continues it after an underscore: printers add endings."""
+        heads = {name[:i] for name in self.taken for i in range(1, len(name) + 1) if name[i : i + 1] in {"", "_"}}
         k = 1
-        while any(f"{name}_".startswith(f"{stem}{k}_") for name in self.taken):
+        while f"{stem}{k}" in heads:
             k += 1
         self.taken.add(f"{stem}{k}")
         return sp.Symbol(f"{stem}{k}", real=True)

@@ -181,7 +181,8 @@ def _folder(root: Path) -> ImageData:
         pairs = [(p, k) for k, c in enumerate(classes) for p in sorted((folder / c).iterdir()) if p.suffix in SUFFIXES]
         if not pairs:
             raise BadData(f"{folder} holds no images; they end in {', '.join(sorted(SUFFIXES))}")
-        if empty := sorted(set(range(len(classes))) - {k for _, k in pairs}) if split == "train" else []:
+        empty = sorted(set(range(len(classes))) - {k for _, k in pairs})
+        if empty and split == "train":
             raise BadData(
                 f"{folder} holds no image of {', '.join(classes[k] for k in empty[:5])}; remove these classes"
             )

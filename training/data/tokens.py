@@ -42,13 +42,22 @@ def open_text(data: Sequence[str], validation: Sequence[str], tokenizer: str) ->
     """A folder that `prepare` wrote, or texts, which are prepared first and kept in the user's cache folder."""
     if len(data) == 1 and (Path(data[0]) / RECORD).is_file():
         found = open_tokens(Path(data[0]))
-        if validation or tokenizer not in {BYTES, found.record["tokenizer"]}:
+        if validation or not _is_tokenizer_of(found, tokenizer):
             raise BadData(
                 f"{data[0]} was prepared, with tokenizer {found.record['tokenizer']}; leave out --validation and "
                 "--tokenizer, or give the texts themselves"
             )
         return found
     return open_tokens(prepare(data, validation, tokenizer))
+
+
+def _is_tokenizer_of(tokens: Tokens, tokenizer: str) -> bool:
+    if tokenizer in {BYTES, tokens.record["tokenizer"]}:  # bytes: also where none was asked for
+        return True
+    try:
+        return tokenizer_of(tokenizer).digest == tokens.record["tokenizer_digest"]
+    except BadData:
+        return False
 
 
 def prepare(
