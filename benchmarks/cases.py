@@ -35,7 +35,7 @@ EXPRESSION_TARGET = 1.0
 """A user's expression takes at most as long as the same expression by hand in torch, compiled."""
 
 NOISE = 0.03
-"""Ratios of two equal cases differ by so much between runs: a target is missed beyond it."""
+"""Ratios of two equal cases differ by so much between runs: less than that above a target is no miss."""
 
 EXPRESSIONS: dict[str, tuple[Declaration, Callable[[], nn.Module]]] = {
     "a*tanh(b*x) + c*x + d": (
