@@ -104,7 +104,7 @@ def test_targets_pass_and_miss() -> None:
     bound = TARGETS["hermite:3"]
     assert "1 of 1 met" in page.verdict([{**row, "both_ratio": bound}])
     assert "0 of 1 met" in page.verdict([{**row, "both_ratio": bound * 1.2}])
-    assert "0 of 1 met, 1 more within 3 %" in page.verdict([{**row, "both_ratio": bound * 1.02}])
+    assert "0 of 1 met, 1 more within the 3 %" in page.verdict([{**row, "both_ratio": bound * 1.02}])
     assert "No targets" in page.verdict([{**row, "numel": 1, "both_ratio": bound}])
 
 
