@@ -111,6 +111,8 @@ class TritonPrinter(Printer):
 
     def _chosen(self, name: str, select: Select) -> list[str]:
         winner, first, *others = select.args
+        if all(e == k for k, e in enumerate(select.args[1:])):
+            return [f"{name} = {self(winner)}"]
         lines = [f"{name} = {self._tile(first)}"]
         return lines + [
             f"{name} = tl.where({self(winner)} == {k}.0, {self(e)}, {name})" for k, e in enumerate(others, 1)
