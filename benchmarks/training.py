@@ -60,7 +60,7 @@ def page(groups: Sequence[Group], name: str, about: dict[str, Any]) -> str:
     first = groups[0].runs[0]
     scores = final_table(groups)
     settings = ", ".join(f"{k} {v}" for k, v in common(groups).items())
-    data = {k: v for k, v in first.record["data"].items() if k in {"train", "validation", "images", "digest"}}
+    data = {k: _named(v) for k, v in first.record["data"].items() if k in {"train", "validation", "images", "digest"}}
     versions = ", ".join(f"{k} {v}" for k, v in first.record["versions"].items())
     return "\n".join(
         [
@@ -83,6 +83,13 @@ def page(groups: Sequence[Group], name: str, about: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _named(split: Any) -> Any:
+    """What is known of a split, its sources without the folders they lay in."""
+    if not isinstance(split, dict):
+        return split
+    return {**split, "sources": [Path(source).name for source in split["sources"]]}
 
 
 def command(groups: Sequence[Group]) -> str:
