@@ -6,9 +6,9 @@ from collections import Counter
 
 import sympy as sp
 
-from learnact.compiler.emit.layout import LINE, assigned, nested, wrapped
-from learnact.compiler.emit.printer import number
-from learnact.compiler.emit.torch_printer import GRAD, TorchPrinter
+from learnact.compiler.emit.layout import LINE, nested, wrapped
+from learnact.compiler.emit.printer import GRAD, number
+from learnact.compiler.emit.torch_printer import TorchPrinter
 from learnact.compiler.lower import Program, Statement
 from learnact.compiler.lower.choice import Largest, Select, Smallest, is_indicator
 from learnact.compiler.lower.names import Fresh
@@ -62,14 +62,14 @@ def forward_lines(program: Program) -> list[str]:
     """Statements of F, then its return."""
     printer = _printer(program)
     lines = [line for s in program.forward.statements for line in printer.lines(s)]
-    return lines + _assignment("return", program.forward.results[0], printer)
+    return lines + printer.assignment("return", program.forward.results[0])
 
 
 def backward_lines(program: Program) -> list[str]:
     """Statements of the derivatives, then their return, each times the gradient that comes in."""
     printer = _printer(program)
     lines = [line for s in program.backward.statements for line in printer.lines(s)]
-    lines += _assignment("slope =", program.slope, printer)
+    lines += printer.assignment("slope =", program.slope)
     named, values = _weighted(program)
     lines += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
     products = [printer(v) for v in values]
@@ -108,11 +108,3 @@ def _names(program: Program) -> list[str]:
     """What the arguments of _gradients and their entries are called, and the winners' values."""
     best = [s.best.name for s in program.backward.statements if s.best is not None]
     return [*best, *(n for i in program.inputs for n in (i.name, f"{i.name}_", *(e.name for e in i.entries)))]
-
-
-def _assignment(head: str, value: sp.Expr, printer: TorchPrinter) -> list[str]:
-    if not value.is_Add:
-        return [f"{head} {printer(value)}"]
-    first, *rest = printer.terms(value)
-    opening = first[2:] if first[0] == "+" else f"-{first[2:]}"
-    return assigned(head, printer(value), [opening, *rest], indent=4)

@@ -8,8 +8,8 @@ from typing import Any
 
 import sympy as sp
 
-from learnact.compiler.emit.layout import assigned, wrapped
-from learnact.compiler.emit.torch_printer import GRAD
+from learnact.compiler.emit.layout import wrapped
+from learnact.compiler.emit.printer import GRAD
 from learnact.compiler.emit.triton_printer import HELPERS, TritonPrinter
 from learnact.compiler.lower import Block, Program
 from learnact.compiler.lower.names import Fresh
@@ -112,7 +112,7 @@ def _value(program: Program, printer: TritonPrinter, names: Fresh) -> list[str]:
     entries = _entries(program)
     head = wrapped("def _value_tile(", ["x", *_used(program.forward, entries)], "):")
     statements, (value,) = printer.block(program.forward, names.taken)
-    return head + _indented([*statements, *_assignment("return", value, printer)])
+    return head + _indented([*statements, *printer.assignment("return", value)])
 
 
 def _gradients(program: Program, printer: TritonPrinter, sums: Sequence[str], names: Fresh) -> list[str]:
@@ -122,20 +122,12 @@ def _gradients(program: Program, printer: TritonPrinter, sums: Sequence[str], na
     statements, (slope, *partials) = printer.block(program.backward, names.taken)
     added = [f"{s} + {_term(printer, GRAD * p)}" for s, p in zip(sums, partials, strict=True)]
     result = wrapped("return (", ["grad * slope", *added], ")", indent=4)
-    return head + _indented([*statements, *_assignment("slope =", slope, printer), *result])
+    return head + _indented([*statements, *printer.assignment("slope =", slope), *result])
 
 
 def _term(printer: TritonPrinter, value: sp.Expr) -> str:
     text = printer(value)
     return f"({text})" if value.is_Add or text.startswith("-") else text
-
-
-def _assignment(head: str, value: sp.Expr, printer: TritonPrinter) -> list[str]:
-    if not value.is_Add:
-        return [f"{head} {printer(value)}"]
-    first, *rest = printer.terms(value)
-    opening = first[2:] if first[0] == "+" else f"-{first[2:]}"
-    return assigned(head, printer(value), [opening, *rest], indent=4)
 
 
 def _indented(lines: Iterable[str]) -> list[str]:

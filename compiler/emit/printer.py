@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
@@ -10,6 +11,7 @@ import sympy as sp
 from sympy.logic.boolalg import Boolean
 
 from learnact.compiler.derive.quantity import evaluate
+from learnact.compiler.emit.layout import assigned
 from learnact.compiler.errors import UnsupportedNode
 from learnact.compiler.lower.choice import Largest, Select, Sign, Smallest, Step, Winner, is_indicator
 from learnact.compiler.lower.program import Statement
@@ -24,6 +26,9 @@ RELATIONS = {
 }
 
 MAX_UNROLLED_POWER = 4
+
+GRAD = sp.Symbol("grad", real=True)
+"""dL/dF, which every derivative is multiplied by where it is cheapest: inside a choice, in place of a 1."""
 
 
 def number(value: sp.Expr) -> str:
@@ -40,7 +45,7 @@ def natural(text: str) -> list[tuple[int, int | str]]:
     return [(0, int(t)) if t.isdigit() else (1, t) for t in re.findall(r"\d+|\D+", text)]
 
 
-class Printer:
+class Printer(ABC):
     """Prints expressions; `entries` are the symbols that stand for parameters, not for whole tensors.
 
     A backend says its words, and how it chooses among several values.
@@ -64,29 +69,37 @@ class Printer:
             return self._chosen(name, value)
         return [f"{name} = {self(value)}"]
 
+    def assignment(self, head: str, value: sp.Expr) -> list[str]:
+        """head and an expression, a term a line where that is too long for one."""
+        if not value.is_Add:
+            return [f"{head} {self(value)}"]
+        first, *rest = self.terms(value)
+        opening = first[2:] if first[0] == "+" else f"-{first[2:]}"
+        return assigned(head, self(value), [opening, *rest], indent=4)
+
+    @abstractmethod
     def _contest(self, name: str, winner: Winner, best: sp.Symbol | None) -> list[str]:
         """Which argument wins, and under the name `best` the argument itself."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _extremum(self, name: str, value: sp.Expr) -> list[str]:
         """The largest or smallest argument."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _chosen(self, name: str, select: Select) -> list[str]:
         """The entry of the winner."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _if_won(self, winner: sp.Expr, k: int, value: sp.Expr) -> str:
         """The value where argument k wins, else 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _raised(self, base: sp.Expr, exponent: sp.Expr) -> str:
         """A power that is not multiplied out."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _constant(self, value: str) -> str:
         """A number as a tensor."""
-        raise NotImplementedError
 
     def __call__(self, e: sp.Expr) -> str:
         """Print one expression. Raises UnsupportedNode."""

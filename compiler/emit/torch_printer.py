@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sympy as sp
 
 from learnact.compiler.emit.layout import wrapped
-from learnact.compiler.emit.printer import Printer, number
+from learnact.compiler.emit.printer import GRAD, Printer, number
 from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.lower.choice import Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.lower.program import Statement
@@ -38,9 +38,6 @@ SHARED: dict[type, str] = {sp.sin: "_sin", sp.cos: "_cos"}
 """What is called on whole tensors instead: the helpers of trigonometry.py.jinja, which share one range reduction."""
 
 BETTER: dict[type, str] = {Largest: "torch.maximum", Smallest: "torch.minimum"}
-
-GRAD = sp.Symbol("grad", real=True)
-"""dL/dF, which every derivative is multiplied by where it is cheapest: inside a choice, in place of a 1."""
 
 CHOICES = (Largest, Smallest, Winner, Select, Step, Sign, Magnitude)
 BOUNDED: tuple[type, ...] = (sp.Add, sp.Mul, sp.sin, sp.cos, sp.tanh, sp.atan, sp.erf, sp.erfc, sigmoid, *CHOICES)
