@@ -10,31 +10,8 @@ from learnact.compiler.emit.layout import LINE, nested, wrapped
 from learnact.compiler.emit.printer import GRAD, number
 from learnact.compiler.emit.torch_printer import TorchPrinter
 from learnact.compiler.lower import Program, Statement
-from learnact.compiler.lower.choice import Largest, Select, Smallest, is_indicator
+from learnact.compiler.lower.choice import Select, is_indicator
 from learnact.compiler.lower.names import Fresh
-
-LONG = 75
-"""Operations of a forward, declared without a basis, of which AOTAutograd may keep some results for the backward."""
-
-SINE = 18
-"""Operations of a sine and cosine of one argument."""
-
-
-def keeps(program: Program) -> bool:
-    """Whether a compiled forward would keep more than x, if the backward repeated its computations as they are.
-
-    AOTAutograd merges the two, and recomputes no long chain that other chains run into: of fourier_free:6 it kept 16
-    bytes an element, of tropical_rational:12 8.
-    """
-    angles = {u for e in program.forward.all for f in e.atoms(sp.sin, sp.cos) for u in f.args}
-    single = sum(_operations(e) for e in program.forward.all) + SINE * len(angles)
-    return not program.activation.features and single > LONG
-
-
-def _operations(e: sp.Expr) -> int:
-    several = len(e.args) - 1 if isinstance(e, (sp.Add, sp.Mul, Largest, Smallest)) else int(bool(e.args))
-    return several + sum(map(_operations, e.args))
-
 
 def prepare_lines(program: Program) -> list[str]:
     """Parameters laid along x's channels, and whole-vector functions of them that the element-wise code reads."""

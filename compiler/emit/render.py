@@ -13,7 +13,7 @@ import jinja2
 import sympy as sp
 
 from learnact.compiler.derive import Derivation, StartDerivation
-from learnact.compiler.emit.body import backward_lines, forward_lines, keeps, prepare_lines
+from learnact.compiler.emit.body import backward_lines, forward_lines, prepare_lines
 from learnact.compiler.emit.kernels import kernel_context
 from learnact.compiler.emit.layout import LINE, table, wrapped
 from learnact.compiler.emit.printer import number
@@ -114,7 +114,6 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
             f"{_targets(i.entries)} = {argument}.unbind()"
             for i, argument in zip(program.inputs, arguments[1:], strict=True)
         ],
-        "keeps": keeps(program),
         "forward": forward_lines(program),
         "backward": backward_lines(program),
         "triton": kernel_context(program, backend),

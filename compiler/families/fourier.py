@@ -6,23 +6,22 @@ from learnact.compiler.spec import Basis, Family, Feature, LinearFit, Start, gai
 
 
 def harmonics(n: int) -> tuple[Feature, ...]:
-    """cos(k x) and sin(k x) from one cosine and one sine: double angles for even k, one more angle for odd k.
+    """cos(k x) and sin(k x) from one cosine and one sine, by cos(a + b) = cos(a - b) - 2 sin a sin b and its like.
 
-    That is the shortest way to any single k: Inductor writes to memory what has more than 100 operations.
+    With a = b, or a = b + 1, that is the shortest way to any single k, and keeps the error of the first in bounds.
     """
-    c = [sp.Symbol(f"cos{k}", real=True) for k in range(n + 1)]
-    s = [sp.Symbol(f"sin{k}", real=True) for k in range(n + 1)]
+    c = [sp.S.One, *(sp.Symbol(f"cos{k}", real=True) for k in range(1, n + 1))]
+    s = [sp.S.Zero, *(sp.Symbol(f"sin{k}", real=True) for k in range(1, n + 1))]
     one = Feature(sp.Symbol("one", real=True), sp.S.One, sp.S.Zero)
     steps = [one, Feature(c[1], sp.cos(x), -s[1]), Feature(s[1], sp.sin(x), c[1])]
     for k in range(2, n + 1):
+        b = k // 2
+        a = k - b
+        twice = sp.Symbol(f"twice{b}", real=True)
         if k % 2 == 0:
-            i = k // 2
-            twice = sp.Symbol(f"twice{i}", real=True)
-            steps.append(Feature(twice, 2 * s[i], 2 * i * c[i], weighted=False))
-            cosine, sine = 1 - twice * s[i], twice * c[i]
-        else:
-            cosine, sine = c[1] * c[k - 1] - s[1] * s[k - 1], s[1] * c[k - 1] + c[1] * s[k - 1]
-        steps += [Feature(c[k], cosine, -k * s[k]), Feature(s[k], sine, k * c[k])]
+            steps.append(Feature(twice, 2 * s[b], 2 * b * c[b], weighted=False))
+        steps.append(Feature(c[k], c[a - b] - twice * s[a], -k * s[k]))
+        steps.append(Feature(s[k], s[a - b] + twice * c[a], k * c[k]))
     return tuple(steps)
 
 
