@@ -13,6 +13,7 @@ from learnact.compiler.lower import Program, Statement
 from learnact.compiler.lower.choice import Select, is_indicator
 from learnact.compiler.lower.names import Fresh
 
+
 def prepare_lines(program: Program) -> list[str]:
     """Parameters laid along x's channels, and whole-vector functions of them that the element-wise code reads."""
     derived = [(i, i.value) for i in program.inputs if i.value is not None]
