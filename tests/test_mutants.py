@@ -29,7 +29,8 @@ class Mutant:
 
 
 UPCAST = "torch.promote_types(first.dtype, torch.float32)"
-PARTS = "parts, sums = [], []"
+SAVED = "x, *parameters = ctx.saved_tensors\n        if _in_rows"
+ROW = "torch.addcmul(h1, h2, x, value=0.5, out=h3)"
 F3 = "return a0 + a1 * x + a2 * h2 + a3 * h3"
 FORWARD = "    def forward(self, x"
 ROUND = "        if len(field) == 2:\n"
@@ -56,7 +57,8 @@ MUTANTS = {
     "sampled moment": Mutant("monte_carlo", '"paper": (1.0, 1.0,', '"paper": (1.0, 1.1,'),
     # values
     "term dropped": Mutant("value_fp32", F3, F3.replace(" + a1 * x", "")),
-    "last term dropped": Mutant("degree", F3, F3.removesuffix(" + a3 * h3")),
+    "last term dropped": Mutant("degree", ROW, "h3.zero_()"),
+    "row of another feature": Mutant("value_fp64", ROW, ROW.replace("0.5", "0.25")),
     "constant in single precision": Mutant("value_fp64", THIRD, THIRD_IN_SINGLE),
     "no upcast of values": Mutant("value_bf16", UPCAST, "first.dtype"),
     "no upcast of slopes": Mutant("slope_fp16", UPCAST, "first.dtype"),
@@ -75,6 +77,8 @@ MUTANTS = {
     "no tangent of parameters": Mutant("forward_mode", "tangent = tangent + partial * entry_tangent", "pass"),
     "no vmap": Mutant("vmap", VMAP, VMAP.replace("True", "False")),
     "no per-sample gradients": Mutant("per_sample_gradients", VMAP, VMAP.replace("True", "False")),
+    "slope of a row": Mutant("slope_fp64", "(3, 2, -0.5)", "(3, 2, 0.5)"),
+    "scale of a row": Mutant("parameter_gradients_fp64", "(sums * weights.new_tensor(SCALES))", "sums"),
     # kinks
     "last of two tied pieces": Mutant(
         "ties", "(new - old).detach().sign_().relu_()", "1.0 - (old - new).detach().sign_().relu_()", spec="tropical:2"
@@ -87,9 +91,9 @@ MUTANTS = {
     ),
     "NaN hidden": Mutant("nan", F3, f"return torch.nan_to_num({F3.removeprefix('return ')})"),
     # shapes and manners
-    "flattened": Mutant("shapes", "return parts[0] if", "return parts[0].flatten() if"),
+    "flattened": Mutant("shapes", "y = torch.empty_like(x)", "y = torch.empty_like(x.flatten())"),
     "channel_dim ignored": Mutant("channels", "shape[channel_dim] =", "shape[-1] ="),
-    "needs a learning input": Mutant("frozen_parts", PARTS, f"assert ctx.needs_input_grad[0]\n        {PARTS}"),
+    "needs a learning input": Mutant("frozen_parts", SAVED, f"assert ctx.needs_input_grad[0]\n        {SAVED}"),
     "integers accepted": Mutant("errors", "if not x.is_floating_point()", "if x.is_complex()"),
     "wrong exception": Mutant("errors", "raise TypeError", "raise RuntimeError"),
     "channels not counted": Mutant("errors", " or x.shape[channel_dim] != parameter.shape[1]", ""),

@@ -17,6 +17,7 @@ from learnact.compiler.emit.body import backward_lines, forward_lines, prepare_l
 from learnact.compiler.emit.kernels import kernel_context
 from learnact.compiler.emit.layout import LINE, table, wrapped
 from learnact.compiler.emit.printer import number
+from learnact.compiler.emit.rows import rows_context
 from learnact.compiler.emit.source import Source
 from learnact.compiler.lower import Program
 from learnact.compiler.lower.choice import Largest, Smallest, Winner
@@ -117,6 +118,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
         "forward": forward_lines(program),
         "backward": backward_lines(program),
         "triton": kernel_context(program, backend),
+        "rows": rows_context(program),
         "scaled": any(i.factors for i in program.inputs),
         "choices": any(
             r.has(Winner, Largest, Smallest) for block in (program.forward, program.backward) for r in block.all

@@ -5,6 +5,7 @@ from __future__ import annotations
 from learnact.compiler.lower.basis import lower_basis
 from learnact.compiler.lower.general import lower_general
 from learnact.compiler.lower.program import Block, Input, Program, Statement
+from learnact.compiler.lower.rows import lower_rows
 from learnact.compiler.spec import Activation
 
 __all__ = ["Block", "Input", "Program", "Statement", "lower"]
@@ -15,7 +16,9 @@ def lower(activation: Activation) -> Program:
     if activation.features:
         inputs, forward, backward = lower_basis(activation)
         passes = [("basis", forward.operations + backward.operations)]
+        rows = lower_rows(activation, inputs, backward.results[1:])
     else:
         inputs, forward, backward, passes = lower_general(activation)
         passes.append(("share", forward.operations + backward.operations))
-    return Program(activation, inputs, forward, backward, tuple(passes))
+        rows = None
+    return Program(activation, inputs, forward, backward, tuple(passes), rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from learnact.compiler.spec import Activation
+from learnact.compiler.spec import Activation, x
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,41 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Row:
+    """How to fill a row: with a function of x, or with addend + factor left right, of x and rows before it."""
+
+    symbol: sp.Symbol
+    scale: sp.Expr  # the feature is this many times the row
+    function: sp.Expr | None = None  # 1, x, or a call on x
+    addend: sp.Symbol | None = None
+    factor: sp.Expr = sp.S.One
+    left: sp.Symbol = x
+    right: sp.Symbol = x
+
+    def __str__(self) -> str:
+        start = f"{self.symbol} = {self.scale} *"
+        if self.function is not None:
+            return f"{start} {self.function}"
+        product = f"{self.factor}*{self.left}*{self.right}"
+        return f"{start} ({product if self.addend is None else f'{self.addend} + {product}'})"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features as rows: F = (weights scales) . rows and F' = (weights slopes) . rows, both products with vectors."""
+
+    steps: tuple[Row, ...]  # in order of evaluation
+    order: tuple[sp.Symbol, ...]  # the rows' order in the matrix: that of the inputs' entries
+    slopes: tuple[tuple[int, int, sp.Expr], ...]  # weight, row, what a unit of the weight adds to F' in that row
+
+    @property
+    def scales(self) -> tuple[sp.Expr, ...]:
+        """Feature over row, in the order of the matrix."""
+        scale = {r.symbol: r.scale for r in self.steps}
+        return tuple(scale[s] for s in self.order)
+
+
+@dataclass(frozen=True)
 class Program:
     """F, dF/dx and every dF/d(entry of an input), element by element."""
 
@@ -55,6 +90,7 @@ class Program:
     forward: Block  # one result: F
     backward: Block  # dF/dx, then dF/d(entry) input by input
     passes: tuple[tuple[str, int], ...]  # name of each pass and the operations of the whole after it
+    rows: Rows | None = None  # the features as a matrix, for eager torch
 
     @property
     def slope(self) -> sp.Expr:
@@ -78,6 +114,8 @@ class Program:
         lines.append(f"    slope = {self.slope}")
         entries = [e for i in self.inputs for e in i.entries]
         lines += [f"    d/d{e} = {p}" for e, p in zip(entries, self.partials, strict=True)]
+        if self.rows is not None:
+            lines += ["  rows, for eager code", *(f"    {r}" for r in self.rows.steps)]
         lines.append("  passes")
         lines += [f"    {name:<14} {count} operations" for name, count in self.passes]
         return "\n".join(lines)

@@ -13,7 +13,7 @@ from learnact.compiler.verify.ledger import Finding, Ledger, NotApplicable, expe
 from learnact.compiler.verify.measured import Array
 from learnact.compiler.verify.oracle import Known, Truth
 from learnact.compiler.verify.points import Setting
-from learnact.compiler.verify.subject import Answer, Subject
+from learnact.compiler.verify.subject import LAYOUTS, Answer, Subject
 from learnact.compiler.verify.tolerances import FP32, FP64, GROWTH, SUMMATION, UNDECIDED, Precision
 
 HALF_POINTS = 300  # of the dense sample that the half types are shown
@@ -86,15 +86,20 @@ def meet(
     precision: Precision,
     parameter_dtype: torch.dtype | None = None,
     chunk: int | None = None,
-) -> Met:
-    """Ask file and oracle the same question; doubles are asked of the 30-digit oracle."""
+) -> list[Met]:
+    """Ask file and oracle the same question, in every layout of x; doubles are asked of the 30-digit oracle."""
     parameter_dtype = parameter_dtype or precision.compute
-    answer = subject.answer(setting, at, precision.dtype, parameter_dtype, chunk or CHUNK[precision is FP64])
-    truth = subject.truth(answer, exact=precision.dtype == torch.float64)
-    label = f"{setting.name} in {precision.label}"
-    if parameter_dtype != precision.compute:
-        label += f", parameters in {tolerances.LABELS[parameter_dtype]}"
-    return Met(label, answer, truth, precision, parameter_dtype)
+    met = []
+    for layout in LAYOUTS:
+        answer = subject.answer(
+            setting, at, precision.dtype, parameter_dtype, chunk or CHUNK[precision is FP64], layout
+        )
+        truth = subject.truth(answer, exact=precision.dtype == torch.float64)
+        label = f"{setting.name} in {precision.label}, {layout}"
+        if parameter_dtype != precision.compute:
+            label += f", parameters in {tolerances.LABELS[parameter_dtype]}"
+        met.append(Met(label, answer, truth, precision, parameter_dtype))
+    return met
 
 
 def asked(subject: Subject, setting: Setting, precision: Precision) -> Array:
@@ -109,9 +114,9 @@ def check_value(subject: Subject, precision: Precision) -> Finding:
     ledger, asked_for = Ledger(), 0
     for setting in subject.settings:
         for dtype in dict.fromkeys((precision.compute, precision.dtype)):
-            met = meet(subject, setting, asked(subject, setting, precision), precision, dtype)
-            met.values(ledger)
-            asked_for += met.answer.points.size
+            for met in meet(subject, setting, asked(subject, setting, precision), precision, dtype):
+                met.values(ledger)
+                asked_for += met.answer.points.size
     enough = ledger.count >= tolerances.COVERAGE * asked_for
     expect(enough, f"only {ledger.count} of {asked_for} points have a finite, continuous value to compare with")
     return ledger.finding("values")
@@ -121,7 +126,8 @@ def check_slope(subject: Subject, precision: Precision) -> Finding:
     """The gradient of the input in this dtype."""
     ledger = Ledger()
     for setting in subject.settings:
-        meet(subject, setting, asked(subject, setting, precision), precision).slopes(ledger)
+        for met in meet(subject, setting, asked(subject, setting, precision), precision):
+            met.slopes(ledger)
     return ledger.finding("slopes")
 
 
@@ -131,7 +137,8 @@ def check_parameter_gradients(subject: Subject, precision: Precision) -> Finding
     for setting in subject.settings:
         at = asked(subject, setting, precision)
         for dtype in dict.fromkeys((precision.compute, precision.dtype)):
-            meet(subject, setting, at, precision, dtype).gradients(ledger)
+            for met in meet(subject, setting, at, precision, dtype):
+                met.gradients(ledger)
     return ledger.finding("gradient sums")
 
 
@@ -140,10 +147,10 @@ def check_large_x(subject: Subject) -> Finding:
     ledger = Ledger()
     for precision in tolerances.PRECISIONS:
         for setting in subject.settings:
-            met = meet(subject, setting, np.array(points.LARGE), precision)
-            met.values(ledger)
-            met.slopes(ledger)
-            met.gradients(ledger)
+            for met in meet(subject, setting, np.array(points.LARGE), precision):
+                met.values(ledger)
+                met.slopes(ledger)
+                met.gradients(ledger)
     return ledger.finding("numbers")
 
 
@@ -153,8 +160,7 @@ def check_kinks(subject: Subject) -> Finding:
     for setting in subject.settings:
         for precision in (FP64, FP32):
             at = points.around(setting.kinks, tolerances.KINK_STEP[precision.dtype])
-            if at.size:
-                met = meet(subject, setting, at, precision)
+            for met in meet(subject, setting, at, precision) if at.size else ():
                 met.values(ledger)
                 met.slopes(ledger)
                 met.gradients(ledger)
@@ -167,7 +173,7 @@ def check_kinks(subject: Subject) -> Finding:
 
 def _at_kinks(subject: Subject, setting: Setting, ledger: Ledger) -> None:
     """Values at the kinks, and slopes by the stated convention or between the one-sided ones: rounding may decide."""
-    met = meet(subject, setting, np.array(setting.kinks), FP64)
+    met = meet(subject, setting, np.array(setting.kinks), FP64)[0]
     met.values(ledger)
     here, cotangent = met.answer.points, met.answer.cotangent
     step = tolerances.KINK_STEP[torch.float64] * (1 + np.abs(here))
@@ -197,9 +203,9 @@ def check_ties(subject: Subject) -> Finding:
     for values in points.tied_settings(subject.activation):
         setting = Setting(f"integers {' '.join(f'{v:g}' for v in values)}", values, ())
         for precision in (FP64, FP32):
-            met = meet(subject, setting, at, precision, chunk=1)  # no sum hides which piece took the derivative
-            everywhere = met.truth.finite
-            met.values(ledger, everywhere)
-            met.slopes(ledger, everywhere)
-            met.gradients(ledger, everywhere)
+            for met in meet(subject, setting, at, precision, chunk=1):  # no sum hides which piece took the derivative
+                everywhere = met.truth.finite
+                met.values(ledger, everywhere)
+                met.slopes(ledger, everywhere)
+                met.gradients(ledger, everywhere)
     return ledger.finding("numbers, ties among them")

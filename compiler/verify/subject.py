@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,15 @@ from learnact.compiler.verify.load import Text
 from learnact.compiler.verify.measured import Array
 from learnact.compiler.verify.oracle import Oracle, Truth
 from learnact.compiler.verify.points import Setting
+
+
+def strided(t: Tensor) -> Tensor:
+    """The same values, every second number of memory."""
+    return torch.stack([t, t], -1)[..., 0]
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {"in memory's order": torch.clone, "strided": strided}
+"""How x may lie in memory: eager code has a way of its own for what lies in order."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +109,18 @@ class Subject:
         return [part.to(dtype).clone().requires_grad_() for part in self.split(whole)]
 
     def answer(
-        self, setting: Setting, at: Array, dtype: torch.dtype, parameter_dtype: torch.dtype, chunk: int
+        self,
+        setting: Setting,
+        at: Array,
+        dtype: torch.dtype,
+        parameter_dtype: torch.dtype,
+        chunk: int,
+        layout: str = "in memory's order",
     ) -> Answer:
         """Run the emitted function forward and backward; the points are rounded to the dtype and sorted by size."""
-        key = (setting, at.tobytes(), dtype, parameter_dtype, chunk)
+        key = (setting, at.tobytes(), dtype, parameter_dtype, chunk, layout)
         if key not in self.answers:
-            self.answers[key] = self._answer(setting, at, dtype, parameter_dtype, chunk)
+            self.answers[key] = self._answer(setting, at, dtype, parameter_dtype, chunk, LAYOUTS[layout])
         return self.answers[key]
 
     def truth(self, answer: Answer, *, exact: bool) -> Truth:
@@ -116,10 +131,16 @@ class Subject:
         return self.truths[key]
 
     def _answer(
-        self, setting: Setting, at: Array, dtype: torch.dtype, parameter_dtype: torch.dtype, chunk: int
+        self,
+        setting: Setting,
+        at: Array,
+        dtype: torch.dtype,
+        parameter_dtype: torch.dtype,
+        chunk: int,
+        laid: Callable[[Tensor], Tensor],
     ) -> Answer:
         at = at[np.argsort(np.abs(at), kind="stable")]
-        x = torch.tensor(at, dtype=torch.float64).to(dtype).requires_grad_()
+        x = laid(torch.tensor(at, dtype=torch.float64).to(dtype)).requires_grad_()
         parameters = self.tensors(setting.values, parameter_dtype)
         cotangent = torch.tensor(points.rng(300).normal(size=len(at)), dtype=torch.float64).to(dtype)
         out = self.function(x, *parameters)

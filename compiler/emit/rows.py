@@ -1,0 +1,44 @@
+"""The features as rows of a matrix: what eager code of a declared basis prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from learnact.compiler.emit.layout import wrapped
+from learnact.compiler.emit.printer import number
+from learnact.compiler.emit.torch_printer import CALLS
+from learnact.compiler.lower import Program
+from learnact.compiler.lower.program import Row
+
+
+def rows_context(program: Program) -> dict[str, Any] | None:
+    """What rows.py.jinja prints, or None for a Program without rows."""
+    rows = program.rows
+    if rows is None:
+        return None
+    weights, targets, factors = zip(*rows.slopes, strict=True) if rows.slopes else ((), (), ())
+    return {
+        "signature": wrapped("def _features(", ["x", *(s.name for s in rows.order)], "):"),
+        "steps": [_line(row) for row in rows.steps],
+        "count": len(rows.order),
+        "reach": max(targets, default=-1) + 1,
+        "scales": wrapped("SCALES = (", [*map(number, rows.scales)], ",)" if len(rows.order) == 1 else ")"),
+        "slopes": wrapped(
+            "SLOPES = (",
+            [f"({w}, {t}, {number(f)})" for w, t, f in zip(weights, targets, factors, strict=True)],
+            ",)" if len(weights) == 1 else ")",
+        ),
+    }
+
+
+def _line(row: Row) -> str:
+    name = row.symbol.name
+    if row.function == 1:
+        return f"{name}.fill_(1.0)"
+    if row.function is not None:
+        call = CALLS.get(type(row.function))
+        return f"{call}(x, out={name})" if call else f"{name}.copy_(x)"
+    operands = f"{row.left.name}, {row.right.name}"
+    if row.addend is None:
+        return f"torch.mul({operands}, out={name})"
+    return f"torch.addcmul({row.addend.name}, {operands}, value={number(row.factor)}, out={name})"
