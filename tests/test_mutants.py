@@ -181,7 +181,7 @@ def test_a_foreign_import_is_never_executed(emitted_file: Emitted, tmp_path: Pat
     assert "value_fp64" in {s.name for s in report.skipped}
 
 
-UNTRACEABLE = {
+COMPILED = {
     "forward mode in the traced function": Mutant(
         "compile", "_Hermite3 if torch.compiler.is_compiling() else _Hermite3Eager", "_Hermite3Eager"
     ),
@@ -191,12 +191,16 @@ UNTRACEABLE = {
         "def forward(x, *parameters):\n        arguments = _upcast(x, *parameters)",
         spec="tropical:2",
     ),
+    "sums of rows": Mutant("compile", "rows.flatten(0, -2).sum(0)", "rows.flatten(0, -2).mean(0)"),
+    "sums of short rows": Mutant(
+        "compile", "p.sum_to_size(parameter.shape[1:])", "p[:1].sum_to_size(parameter.shape[1:])"
+    ),
 }
-"""torch.compile(fullgraph=True) fails: the first with gradients, the second without."""
+"""torch.compile(fullgraph=True) fails: the first with gradients, the second without; the others compute wrongly."""
 
 
-@pytest.mark.parametrize("name", UNTRACEABLE)
-def test_a_file_that_cannot_be_traced_is_rejected(name: str, emitted_file: Emitted, tmp_path: Path) -> None:
-    mutant = UNTRACEABLE[name]
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_file_that_fails_compiled_is_rejected(name: str, emitted_file: Emitted, tmp_path: Path) -> None:
+    mutant = COMPILED[name]
     report = verify(resolve(mutant.spec), planted(mutant, emitted_file, tmp_path), only=["compile"])
     assert report.failed == ("compile",)
