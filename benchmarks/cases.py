@@ -110,7 +110,7 @@ def sections(*, quick: bool) -> list[Section]:
             Section("quick expressions", (GELU, *expressions(("a*x*sigmoid(b*x)",))), numel=1 << 20),
         ]
     references = (GELU, Case("GELU", nn.GELU, False), Case("ReLU", nn.ReLU), Case("SiLU", nn.SiLU))
-    eager = tuple(ours(s, compiled=False) for s in PAPER)
+    eager = tuple(ours(s, compiled=False) for s in (*PAPER, "tropical_rational:6"))
     mine = tuple(ours(s) for s in (*TARGETS, "fourier_free:6"))
     paper = (GELU, *(ours(s) for s in PAPER))
     return [
