@@ -112,6 +112,13 @@ def test_rows_are_left_where_they_do_not_serve(module: ModuleType, taken: list[s
     assert taken == ["_value_in_rows"]
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
+def test_a_trace_serves_other_sizes(module: ModuleType) -> None:
+    act = getattr(module, module.__all__[0])()
+    x = torch.randn(9, 5)
+    torch.testing.assert_close(torch.jit.trace(act, x[:4])(x), act(x))
+
+
 def test_batched_and_second_derivatives_do_without(module: ModuleType, taken: list[str]) -> None:
     act = getattr(module, module.__all__[0])(dtype=torch.float64)
     x = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
