@@ -169,6 +169,9 @@ RESERVED |= {"moments", "spec", "channel_dim", "num_parameters", "device", "dtyp
 RESERVED |= {
     "STARTS",
     "BLOCK",
+    "ROW",
+    "SCALES",
+    "SLOPES",
     "function",
     "parameters",
     "pi",

@@ -14,7 +14,7 @@ from conftest import import_file
 
 from learnact.compiler.lower import lower
 from learnact.compiler.registry import resolve
-from learnact.compiler.spec import x
+from learnact.compiler.spec import Activation, Basis, Family, Feature, Start, x
 
 EXACT = ("hermite:1", "hermite:7", "chebyshev:6", "legendre:12", "fourier:1", "fourier:7")
 EMITTED = ("hermite:5", "legendre:4", "fourier:5")
@@ -47,6 +47,40 @@ def vanishes(e: sp.Expr) -> bool:
     s, c = sp.symbols("s c")
     polynomial = sp.expand(sp.expand(e).subs({sp.sin(x): s, sp.cos(x): c}))
     return sp.expand(sp.rem(polynomial, s**2 + c**2 - 1, s)) == 0
+
+
+def probe(*features: Feature) -> Activation:
+    """Weights times the features."""
+    length = len(features)
+    true: dict[sp.Expr, sp.Expr] = {}
+    for f in features:
+        true[f.symbol] = f.value.xreplace(true)
+    return Family(
+        "probe",
+        "Probe",
+        {"a": lambda n: length},
+        lambda p, n: sum(a * value for a, value in zip(p.a, true.values(), strict=True)),
+        {"ones": Start(lambda n, law: {"a": [1] * length})},
+        degrees=None,
+        basis=Basis(lambda n: features, lambda p, n: p.a),
+    ).at()
+
+
+u, v, w = sp.symbols("u v w", real=True)
+ODD = {
+    "a factor that is no fraction": (Feature(u, sp.exp(x), u), Feature(v, sp.sqrt(2) * u**2, 2 * v)),
+    "a quotient": (Feature(u, sp.exp(x), u), Feature(v, x, sp.S.One), Feature(w, v / u, 1 / u - w)),
+    "three factors": (Feature(u, sp.exp(x), u), Feature(v, u**3, 3 * v)),
+    "three terms": (Feature(u, sp.exp(x), u), Feature(v, u**2 + u + 1, 2 * u**2 + u)),
+    "two of one value": (Feature(u, sp.S.One, sp.S.Zero), Feature(v, sp.S.One, sp.S.Zero)),
+    "a slope that is no sum": (Feature(u, sp.tanh(x), 1 - u**2),),
+    "a call on more than x": (Feature(u, sp.exp(2 * x), 2 * u),),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_takes_more_than_an_operation_has_no_rows(name: str) -> None:
+    assert lower(probe(*ODD[name])).rows is None
 
 
 @pytest.mark.parametrize("spec", ["tropical:3", "sinusoid", "fourier_free:2"])
@@ -129,6 +163,36 @@ def test_batched_and_second_derivatives_do_without(module: ModuleType, taken: li
     one_by_one = [torch.autograd.grad(y, x, g, retain_graph=True)[0] for g in grads]
     torch.testing.assert_close(batched, torch.stack(one_by_one), rtol=ROUNDING, atol=ROUNDING)
     assert torch.autograd.gradgradcheck(act, (x,))
+
+
+def test_tangents_pass_through_a_backward_without_a_graph(module: ModuleType) -> None:
+    act = getattr(module, module.__all__[0])(dtype=torch.float64)
+    x, tangent = torch.randn(2, 7, dtype=torch.float64)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x.clone().requires_grad_(), tangent)
+        (slope,) = torch.autograd.grad(act(dual).sum(), dual)
+        found = torch.autograd.forward_ad.unpack_dual(slope).tangent
+    (expected,) = torch.autograd.functional.hvp(lambda x: act(x).sum(), x, tangent)[1:]
+    torch.testing.assert_close(found, expected, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_the_default_device_is_not_taken_for_that_of_x(module: ModuleType) -> None:
+    act, x = getattr(module, module.__all__[0])(), torch.randn(5, requires_grad=True)
+    with torch.device("meta"):
+        y = act(x)
+        (slope,) = torch.autograd.grad(y.sum(), x)
+    assert (y.device.type, slope.device.type) == ("cpu", "cpu")
+
+
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_leave_to_round_products_is_not_taken(module: ModuleType, taken: list[str], precision: str) -> None:
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision(precision)
+        getattr(module, module.__all__[0])()(torch.randn(5))
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert taken == []
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

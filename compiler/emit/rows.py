@@ -6,7 +6,7 @@ from typing import Any
 
 from learnact.compiler.emit.layout import wrapped
 from learnact.compiler.emit.printer import number
-from learnact.compiler.emit.torch_printer import CALLS
+from learnact.compiler.emit.torch_printer import CALLS, TorchPrinter
 from learnact.compiler.lower import Program
 from learnact.compiler.lower.program import Row
 
@@ -36,8 +36,9 @@ def _line(row: Row) -> str:
     if row.function == 1:
         return f"{name}.fill_(1.0)"
     if row.function is not None:
-        call = CALLS.get(type(row.function))
-        return f"{call}(x, out={name})" if call else f"{name}.copy_(x)"
+        call = CALLS.get(type(row.function), "")
+        written = call.startswith("torch.")  # others take no `out`
+        return f"{call}(x, out={name})" if written else f"{name}.copy_({TorchPrinter(())(row.function)})"
     operands = f"{row.left.name}, {row.right.name}"
     if row.addend is None:
         return f"torch.mul({operands}, out={name})"

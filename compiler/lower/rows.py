@@ -30,6 +30,8 @@ def lower_rows(activation: Activation, inputs: Sequence[Input], partials: Sequen
             return None
         rows[feature.symbol] = row
     place = {_named(p, weighted): k for k, p in enumerate(partials)}
+    if len(place) < len(partials):  # two features of one value
+        return None
     slopes = _slopes(activation.features, stones, rows, place)
     return None if slopes is None else Rows(tuple(rows.values()), tuple(place), slopes)
 
@@ -69,9 +71,10 @@ def _kind(term: sp.Expr, rows: Mapping[sp.Symbol, Row]) -> str:
 
 
 def _factors(product: sp.Expr) -> tuple[sp.Expr, ...]:
-    """a b as (a, b), a**2 as (a, a)."""
+    """a b as (a, b), a**2 as (a, a); of anything else all in one."""
     powers = sorted(product.as_powers_dict().items(), key=lambda power: str(power[0]))
-    return tuple(b for b, e in powers if e.is_Integer and e > 0 for _ in range(int(e)))
+    factors = tuple(b for b, e in powers if e.is_Integer and e > 0 for _ in range(int(e)))
+    return factors if sp.Mul(*factors) == product else (product,)
 
 
 def _ones(rows: Mapping[sp.Symbol, Row]) -> sp.Symbol | None:
