@@ -30,15 +30,16 @@ def lower_rows(activation: Activation, inputs: Sequence[Input], partials: Sequen
             return None
         rows[feature.symbol] = row
     place = {_named(p, weighted): k for k, p in enumerate(partials)}
-    if len(place) < len(partials):  # two features of one value
+    if set(place) != set(rows):  # two features of one value
         return None
     slopes = _slopes(activation.features, stones, rows, place)
-    return None if slopes is None else Rows(tuple(rows.values()), tuple(place), slopes)
+    order = tuple(sorted(rows, key=lambda s: place[s]))
+    return None if slopes is None else Rows(tuple(rows.values()), order, slopes)
 
 
-def _named(partial: sp.Expr, weighted: Sequence[Feature]) -> sp.Symbol:
+def _named(partial: sp.Expr, weighted: Sequence[Feature]) -> sp.Expr:
     """The feature that a partial derivative is; the Program writes the simplest ones, 1 and x, by value."""
-    return next(f.symbol for f in weighted if partial in (f.symbol, f.value))
+    return next((f.symbol for f in weighted if partial in (f.symbol, f.value)), partial)
 
 
 def _row(symbol: sp.Symbol, value: sp.Expr, rows: Mapping[sp.Symbol, Row]) -> Row | None:
@@ -85,7 +86,7 @@ def _slopes(
     features: Sequence[Feature],
     stones: Mapping[sp.Symbol, sp.Expr],
     rows: Mapping[sp.Symbol, Row],
-    place: Mapping[sp.Symbol, int],
+    place: Mapping[sp.Expr, int],
 ) -> tuple[tuple[int, int, sp.Expr], ...] | None:
     """Each weighted feature's slope as a sum over rows."""
     known: dict[sp.Symbol, sp.Expr] = {}
