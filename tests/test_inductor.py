@@ -27,6 +27,28 @@ def compiled(act: torch.nn.Module, shape: tuple[int, ...]) -> list[str]:
     return codes
 
 
+class Neighbours(torch.nn.Module):
+    """LayerNorm and a bias before, a scale after."""
+
+    def __init__(self, act: torch.nn.Module) -> None:
+        super().__init__()
+        self.norm, self.act = torch.nn.LayerNorm(ROW), act
+        self.bias, self.scale = (torch.nn.Parameter(torch.randn(ROW)) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.act(self.norm(x) + self.bias) * self.scale
+
+
+WITH_NEIGHBOURS = {"hermite:5": (3, 3), "fourier:3": (5, 3), "tropical:3": (3, 5)}
+"""Passes forward and backward between neighbours, where GELU takes 3 and 2: more of them is a step back."""
+
+
+@pytest.mark.parametrize("spec", WITH_NEIGHBOURS)
+def test_neighbours_cost_no_more_passes_than_they_did(spec: str, emitted: EMITTED) -> None:
+    found = [passes(code) for code in compiled(Neighbours(emitted(spec)()), (ROWS, ROW))]
+    assert all(a <= b for a, b in zip(found, WITH_NEIGHBOURS[spec], strict=True)), found
+
+
 @pytest.mark.parametrize("spec", ["hermite:5", "fourier:3", "tropical:3"])
 def test_each_way_is_one_pass_and_sums_stay_in_registers(spec: str, emitted: EMITTED) -> None:
     forward, backward = compiled(emitted(spec)(), (ROWS, ROW))
