@@ -39,7 +39,7 @@ class Neighbours(torch.nn.Module):
         return self.act(self.norm(x) + self.bias) * self.scale
 
 
-WITH_NEIGHBOURS = {"hermite:5": (3, 3), "fourier:3": (5, 3), "tropical:3": (3, 5)}
+WITH_NEIGHBOURS = {"hermite:5": (3, 3), "fourier:3": (5, 3), "tropical:3": (3, 3)}
 """Passes forward and backward between neighbours, where GELU takes 3 and 2: more of them is a step back."""
 
 

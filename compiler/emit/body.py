@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 import sympy as sp
 
 from learnact.compiler.emit.layout import LINE, nested, wrapped
 from learnact.compiler.emit.printer import GRAD, number
+from learnact.compiler.emit.settled import settled
 from learnact.compiler.emit.torch_printer import TorchPrinter
 from learnact.compiler.lower import Program, Statement
 from learnact.compiler.lower.choice import Select, is_indicator
@@ -32,8 +34,8 @@ def prepare_lines(program: Program) -> list[str]:
     return lines
 
 
-def _printer(program: Program) -> TorchPrinter:
-    return TorchPrinter(e for i in program.inputs for e in i.entries)
+def _printer(program: Program, settled: Collection[sp.Symbol] = ()) -> TorchPrinter:
+    return TorchPrinter((e for i in program.inputs for e in i.entries), settled)
 
 
 def forward_lines(program: Program) -> list[str]:
@@ -45,7 +47,7 @@ def forward_lines(program: Program) -> list[str]:
 
 def backward_lines(program: Program) -> list[str]:
     """Statements of the derivatives, then their return, each times the gradient that comes in."""
-    printer = _printer(program)
+    printer = _printer(program, settled(program.backward))
     lines = [line for s in program.backward.statements for line in printer.lines(s)]
     lines += printer.assignment("slope =", program.slope)
     named, values = _weighted(program)

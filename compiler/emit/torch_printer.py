@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import sympy as sp
 
@@ -51,15 +51,22 @@ class TorchPrinter(Printer):
     library = "torch"
     calls = CALLS
 
-    def __init__(self, entries: Iterable[sp.Symbol]) -> None:
+    def __init__(self, entries: Iterable[sp.Symbol], settled: Collection[sp.Symbol] = ()) -> None:
         super().__init__(entries)
+        self.settled = settled
         self.finite = {x, GRAD, *self.entries}  # what is finite for every finite input
 
     def lines(self, statement: Statement) -> list[str]:
         """A statement as one line of code, or several for a choice."""
         if self._is_finite(statement.value):
             self.finite |= {statement.target, *([statement.best] if statement.best else [])}
-        return super().lines(statement)
+        lines = super().lines(statement)
+        if statement.target not in self.settled:
+            return lines
+        name = statement.target.name
+        if len(lines) == 1:
+            return [f"{name} = _settled({lines[0].removeprefix(f'{name} = ')})"]
+        return [*lines, f"{name} = _settled({name})"]
 
     def _is_finite(self, e: sp.Expr) -> bool:
         return e in self.finite or e.is_number or (issubclass(type(e), BOUNDED) and all(map(self._is_finite, e.args)))
