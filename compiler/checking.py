@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from typing import Literal
 
 from learnact.compiler import api, header
 from learnact.compiler.declaration import Declaration
-from learnact.compiler.errors import BadDeclaration
+from learnact.compiler.errors import BadDeclaration, WriteError
 from learnact.compiler.files import write_whole
 from learnact.compiler.listing import generated_folder
 
-MANIFEST = "MANIFEST.json"
+MANIFEST, PACKAGE = "MANIFEST.json", "__init__.py"
+"""What `generate` writes besides modules."""
 
 Verdict = Literal["missing", "unexpected", "hand-edited", "stale", "differs"]
 MEANING: Mapping[Verdict, str] = {
@@ -44,8 +46,9 @@ def check(folder: Path) -> list[Difference]:
     """Compare the file list first, then every text. Raises BadDeclaration if there is no such folder."""
     if not folder.is_dir():
         raise BadDeclaration(f"there is no folder {folder}")
-    if (folder / MANIFEST).exists() or folder.resolve() == generated_folder().resolve():
-        return _against_plan(folder, plan())
+    listed = _listed(folder)
+    if listed is not None:
+        return _against_plan(folder, plan(), listed)
     return _against_headers(folder)
 
 
@@ -57,25 +60,51 @@ def plan() -> dict[str, str]:
 
 
 def generate(folder: Path) -> list[Path]:
-    """Write generated/ as the plan says and remove emitted files that it no longer holds; returns what changed."""
-    expected, changed = plan(), []
-    for name, text in expected.items():
-        path = folder / name
-        if not path.is_file() or path.read_bytes() != text.encode():
-            changed.append(write_whole(path, text, force=True))
-    for name in sorted(_emitted_names(folder) - expected.keys()):
+    """Write generated/ as the plan says and remove the modules that it no longer holds; returns what changed.
+
+    The folder must be missing, empty, or written by this function before: its manifest lists what may be replaced,
+    and of that only emitted files are removed. Raises WriteError before anything is touched.
+    """
+    expected, listed, changed = plan(), _listed(folder), []
+    if listed is None and folder.is_dir() and any(folder.iterdir()):
+        raise WriteError(
+            f"{folder} holds files that `generate` did not write (its {MANIFEST} would list them); name a new folder, "
+            "or emit single files with `learnact-gen emit SPEC --out DIR`"
+        )
+    texts = {name: text for name, text in expected.items() if not _holds(folder / name, text)}
+    foreign = [name for name in texts if (folder / name).exists() and name not in (listed or ())]
+    if foreign:
+        raise WriteError(
+            f"{folder / foreign[0]} is in the way: {MANIFEST} does not list it, so `generate` does not replace it; "
+            "move it out of the folder"
+        )
+    for name, text in texts.items():
+        changed.append(write_whole(folder / name, text, force=True))
+    for name in sorted(_emitted_names(folder) & (listed or set()) - expected.keys()):
         (folder / name).unlink()
         changed.append(folder / name)
     return changed
 
 
-def _against_plan(folder: Path, expected: Mapping[str, str]) -> list[Difference]:
-    mend = f"learnact-gen generate {shlex.quote(str(folder))}"
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
+def _listed(folder: Path) -> set[str] | None:
+    """Names that `generate` wrote into the folder, by its manifest; None where it did not write the folder."""
+    try:
+        modules = json.loads((folder / MANIFEST).read_bytes())["modules"]
+        return {MANIFEST, PACKAGE, *(f"{slug}.py" for slug in dict(modules))}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set(plan()) if folder.resolve() == generated_folder().resolve() else None
+
+
+def _against_plan(folder: Path, expected: Mapping[str, str], listed: set[str]) -> list[Difference]:
+    rewrite = f"learnact-gen generate {shlex.quote(str(folder))}"
     emitted, present = _emitted_names(folder), {path.name for path in folder.glob("*.py")}
+    ours = expected.keys() | (emitted & listed)
     found = [
-        _compare(
-            folder / name, expected.get(name), mend if name in emitted | expected.keys() else f"rm {folder / name}"
-        )
+        _compare(folder / name, expected.get(name), rewrite if name in ours else shlex.join(["rm", str(folder / name)]))
         for name in sorted(expected.keys() | present)
     ]
     return [difference for difference in found if difference]

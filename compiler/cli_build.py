@@ -49,7 +49,11 @@ def emit(out: Path, backend: str, force: bool, form: str, **words: Any) -> int:
 @folder_argument
 @json_option
 def generate(folder: Path | None, form: str) -> int:
-    """Write generated/ again, as `check` expects it."""
+    """Write generated/ again, as `check` expects it.
+
+    DIR must be missing, empty or written by this command before. Replaced are the files that its MANIFEST.json lists;
+    deleted are modules that it lists and that are no longer generated. Nothing else in DIR is touched.
+    """
     from learnact.compiler import checking, listing, report  # noqa: PLC0415
 
     changed = [str(path) for path in checking.generate(folder or listing.generated_folder())]

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -265,10 +266,25 @@ def test_check_tells_what_is_wrong_and_how_to_mend_it(gen, tmp_path, spoil, verd
     assert gen("check", "acts").code == HOLDS
 
 
-def test_check_of_generated_compares_the_file_list_first(gen, tmp_path, monkeypatch):
-    source = api.emit("sinusoid")
-    monkeypatch.setattr(checking, "plan", lambda: {"sinusoid.py": source.text, "MANIFEST.json": "{}\n"})
+@pytest.fixture
+def planned(monkeypatch) -> Callable[..., None]:
+    """Set what `generate` writes: modules of these specs and their manifest."""
+
+    def plan(*specs: str) -> None:
+        sources = [api.emit(spec) for spec in specs]
+        manifest = json.dumps({"modules": {s.names.slug: {} for s in sources}})
+        files = {s.filename: s.text for s in sources} | {"MANIFEST.json": manifest, "__init__.py": "# package\n"}
+        monkeypatch.setattr(checking, "plan", lambda: files)
+
+    return plan
+
+
+def test_check_of_generated_compares_the_file_list_first(gen, tmp_path, planned):
+    planned("hermite:1")
     gen("generate", "out")
+    planned("sinusoid")
+    gen("generate", "out")
+    assert files(tmp_path / "out") == {"sinusoid.py", "MANIFEST.json", "__init__.py"}
     assert gen("check", "out") == Answer(HOLDS, "out is what the compiler emits\n", "")
     (tmp_path / "out" / "sinusoid.py").unlink()
     api.emit("hermite:1", tmp_path / "out")
@@ -277,10 +293,45 @@ def test_check_of_generated_compares_the_file_list_first(gen, tmp_path, monkeypa
     verdicts = {name: d["verdict"] for name, d in found.items()}
     assert verdicts == {"hermite1.py": "unexpected", "sinusoid.py": "missing", "stray.py": "unexpected"}
     assert found["stray.py"]["mend"] == "rm out/stray.py"
-    (tmp_path / "out" / "stray.py").unlink()
+    assert found["hermite1.py"]["mend"] == "rm out/hermite1.py"
     assert gen("generate", "out").code == HOLDS
-    assert files(tmp_path / "out") == {"sinusoid.py", "MANIFEST.json"}
+    assert files(tmp_path / "out") == {"sinusoid.py", "hermite1.py", "stray.py", "MANIFEST.json", "__init__.py"}
     assert gen("generate", "out").out == "nothing to change\n"
+
+
+@pytest.mark.parametrize("manifest", [None, "[]", '{"files": {}}', "no json"])
+def test_generate_leaves_a_folder_of_other_files_alone(gen, tmp_path, planned, manifest):
+    planned("sinusoid")
+    gen("emit", *TANH_MIX, "--out", "mine")
+    (tmp_path / "mine" / "__init__.py").write_text("precious = 1\n")
+    if manifest is not None:
+        (tmp_path / "mine" / "MANIFEST.json").write_text(manifest)
+    before = {path.name: path.read_text() for path in (tmp_path / "mine").iterdir()}
+    answer = gen("generate", "mine")
+    assert answer.code == USAGE
+    assert "did not write" in answer.err
+    assert {path.name: path.read_text() for path in (tmp_path / "mine").iterdir()} == before
+
+
+def test_generate_replaces_no_file_that_its_manifest_does_not_list(gen, tmp_path, planned):
+    planned("hermite:1")
+    gen("generate", "out")
+    (tmp_path / "out" / "sinusoid.py").write_text("precious = 1\n")
+    planned("hermite:2", "sinusoid")
+    answer = gen("generate", "out")
+    assert answer.code == USAGE
+    assert "sinusoid.py is in the way" in answer.err
+    assert (tmp_path / "out" / "sinusoid.py").read_text() == "precious = 1\n"
+    assert not (tmp_path / "out" / "hermite2.py").exists()
+
+
+def test_generate_deletes_no_listed_file_that_was_not_emitted(gen, tmp_path, planned):
+    planned("hermite:1", "sinusoid")
+    gen("generate", "out")
+    (tmp_path / "out" / "hermite1.py").write_text("precious = 1\n")
+    planned("sinusoid")
+    assert gen("generate", "out").code == HOLDS
+    assert (tmp_path / "out" / "hermite1.py").read_text() == "precious = 1\n"
 
 
 def test_generated_is_what_the_compiler_emits(gen):
