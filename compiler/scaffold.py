@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
 from string import Template
 
 from learnact.compiler.errors import BadName
+from learnact.compiler.registry import family_names
 from learnact.compiler.spec import check_identifier
 
 FAMILY = Template('''\
@@ -56,5 +60,17 @@ def family_file(name: str, path: str) -> str:
     check_identifier(name, "family name")
     if name in TAKEN:
         raise BadName(f"the family name {name!r} is used by the file itself; choose another")
+    if name in family_names():
+        raise BadName(f"the family name {name!r} is taken by a family that ships with the compiler; choose another")
+    for module in (name, Path(path).stem):
+        _check_module(module)
     title = name.replace("_", " ").capitalize()
     return FAMILY.substitute(name=name, title=title, spec=f"{path}:{name}")
+
+
+def _check_module(name: str) -> None:
+    """A file of a module's name hides the module from whatever runs in the file's folder. Raises BadName."""
+    if name in sys.stdlib_module_names:
+        raise BadName(f"{name}.py would hide Python's own module {name!r}; choose another name")
+    if name in packages_distributions():
+        raise BadName(f"{name}.py would hide the installed package {name!r}; choose another name")

@@ -227,6 +227,23 @@ def test_the_example_family_takes_no_name_that_would_break_it(name):
         family_file(name, "file.py")
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "says"),
+    [
+        ("json", "file.py", "Python's own module 'json'"),
+        ("os", "file.py", "Python's own module 'os'"),
+        ("sympy", "file.py", "installed package 'sympy'"),
+        ("click", "file.py", "installed package 'click'"),
+        ("learnact", "file.py", "installed package 'learnact'"),
+        ("ripple", "folder/sympy.py", "installed package 'sympy'"),
+        ("hermite", "file.py", "ships with the compiler"),
+    ],
+)
+def test_the_example_family_hides_no_module_and_no_family(name, path, says):
+    with pytest.raises(BadName, match=says):
+        family_file(name, path)
+
+
 def test_the_package_names_everything_it_promises_without_torch():
     code = (
         "import sys, learnact.compiler as c; assert 'sympy' not in sys.modules;"
