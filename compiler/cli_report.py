@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def list_command(form: str) -> int:
     """List the families.
 
-    Formula, law, parameters, starts and what is generated.
+    Formula, law, parameters, starts, fits and what is generated.
     """
     from learnact.compiler import listing, report  # noqa: PLC0415
 

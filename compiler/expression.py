@@ -50,8 +50,12 @@ def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law
     try:
         function = parse(text, {"x": x, **symbols})
     except UnknownSymbol as err:
-        hint = f"or give {err.symbol!r} a start value with --param {err.symbol}=1"
-        raise BadExpression(f"{err}; {hint}") from err
+        options = " ".join(f"--param {name}=1" for name in _undeclared(text, symbols))
+        if not params:
+            raise BadExpression(f"every parameter of the expression needs a start value: add {options}") from err
+        raise BadExpression(f"{err}; or give it a start value: add {options}") from err
+    if not params:
+        raise BadExpression("no parameter is in the expression, so nothing can learn; write e.g. a*tanh(x)")
     _check_function(function, values, law)
 
     def declared(_: object, __: Law) -> Values:
@@ -102,9 +106,21 @@ def _literal(value: Number) -> str:
     return value.strip() if isinstance(value, str) else str(value)
 
 
+def _undeclared(text: str, symbols: Mapping[str, sp.Symbol]) -> list[str]:
+    """Every bare name in the text that is neither given nor a constant, in the order in which they are read."""
+    found: list[str] = []
+    while True:
+        try:
+            parse(text, {"x": x, **symbols, **{name: sp.Symbol(name, real=True) for name in found}})
+        except UnknownSymbol as err:
+            found.append(err.symbol)
+        except BadExpression:
+            return found
+        else:
+            return found
+
+
 def _check_parameters(params: Mapping[str, Number], function_name: str) -> None:
-    if not params:
-        raise BadExpression("no parameter is given, so nothing can learn; add e.g. --param a=1 and use a")
     if len(params) > MAX_PARAMETERS:
         raise BadExpression(f"{len(params)} parameters, an expression takes {MAX_PARAMETERS}; write a family file")
     for name in params:

@@ -8,6 +8,7 @@ from typing import Any
 
 from learnact.compiler import header, registry
 from learnact.compiler.errors import BadDeclaration
+from learnact.compiler.functions import CLASSICAL
 
 
 def generated_folder() -> Path:
@@ -29,7 +30,7 @@ def emitted(folder: Path) -> dict[str, Path]:
 
 
 def families() -> list[dict[str, Any]]:
-    """Give one row per family: name, title, formula, law, degrees, parameters, starts, generated specs."""
+    """Give one row per family: name, title, formula, law, degrees, parameters, starts, fits, generated specs."""
     specs = list(emitted(generated_folder()))
     rows = []
     for name in registry.family_names():
@@ -44,6 +45,7 @@ def families() -> list[dict[str, Any]]:
                 "degrees": [degrees[0], degrees[-1]] if degrees else None,
                 "parameters": list(family.parameters),
                 "starts": list(family.starts),
+                "fits": list(CLASSICAL) if family.fit else [],
                 "generated": [s for s in specs if s == name or s.startswith(f"{name}:")],
             }
         )
@@ -59,7 +61,8 @@ def text(rows: list[dict[str, Any]]) -> str:
         lines += [
             f"{spec:<28} {row['title']}",
             f"    F(x) = {row['formula']}",
-            f"    law {row['law']}; parameters {', '.join(row['parameters'])}; starts {', '.join(row['starts'])}",
+            f"    law {row['law']}; parameters {', '.join(row['parameters'])}",
+            f"    starts {', '.join(row['starts'])}; fits {', '.join(row['fits']) or 'none'}",
             f"    generated: {' '.join(row['generated']) or 'none'}",
             "",
         ]

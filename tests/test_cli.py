@@ -17,6 +17,7 @@ import sympy as sp
 
 from learnact.compiler import api, checking, cli, header, listing
 from learnact.compiler.cli_options import FAILS, HOLDS, USAGE
+from learnact.compiler.functions import CLASSICAL
 from learnact.compiler.language import WORDS
 
 FLOAT_ROUNDING = 1e-15  # relative: two correct roundings of one exact value differ by an ulp at most
@@ -74,6 +75,8 @@ REFUSED = [
     (("emit", "--expr", "\u03b1*x", "--name", "Trial", "--param", "a=1"), "ASCII"),
     (("emit", "--expr", "a*x*1e999", "--name", "Trial", "--param", "a=1"), "range of a double"),
     (("emit", "--expr", "a*x + q", "--name", "Trial", "--param", "a=1"), "--param q=1"),
+    (("emit", "--expr", "a*tanh(b*x) + a", "--name", "Trial"), "a start value: add --param a=1 --param b=1"),
+    (("emit", "--expr", "tanh(x)", "--name", "Trial"), "no parameter"),
     (("emit", "--expr", "a*x +", "--name", "Trial", "--param", "a=1"), "cannot read"),
     (("emit", "--expr", "class*x", "--name", "Trial", "--param", "class=1"), "keyword"),
     (("emit", "--expr", "a*exp(x**2)", "--name", "Trial", "--param", "a=1"), ""),
@@ -89,6 +92,8 @@ REFUSED = [
     (("plot", "hermite:3", "-o", "picture.bmp"), ".bmp"),
     (("plot", "hermite:3"), "--out"),
     (("new", "class"), "keyword"),
+    (("new", "sympy"), "installed package"),
+    (("new", "ripple", "-o", "json.py"), "Python's own module"),
     (("bogus",), "No such command"),
     ((), "no command"),
 ]
@@ -345,9 +350,13 @@ def test_list_names_every_family(gen):
     by_name = {row["name"]: row for row in rows}
     assert by_name["hermite"]["degrees"] == [1, 12]
     assert by_name["sinusoid"]["degrees"] is None
+    assert by_name["sinusoid"]["fits"] == []
+    assert by_name["fourier"]["fits"] == list(CLASSICAL)
     assert {spec for row in rows for spec in row["generated"]} == set(listing.emitted(listing.generated_folder()))
     text = gen("list").out
     assert all(row["formula"] in text for row in rows)
+    assert f"starts balanced, paper; fits {', '.join(CLASSICAL)}\n" in text
+    assert "starts balanced; fits none\n" in text
 
 
 def test_derive_gives_exact_values_and_unit_moments(gen):
