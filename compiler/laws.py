@@ -12,6 +12,10 @@ import sympy as sp
 
 from learnact.compiler.errors import BadLaw
 
+LEAST, MOST = sp.Rational(1, 10**6), sp.Integer(10) ** 6
+"""Range of a law's parameter. Within it squares of powers x^12, and of their coefficients, stay doubles, and a zero is
+told from what is 40 digits of cancellation apart; farther out no activation in float32 means anything."""
+
 
 def _positive(law: object, name: str, value: object) -> sp.Expr:
     expr = sp.sympify(value, strict=True)
@@ -19,6 +23,11 @@ def _positive(law: object, name: str, value: object) -> sp.Expr:
         raise BadLaw(f"{type(law).__name__}: {name} must be positive and finite, found {expr}")
     if expr.free_symbols and expr.is_positive is None:
         raise BadLaw(f"{type(law).__name__}: the symbol {expr} must be declared positive")
+    if not expr.free_symbols and not LEAST <= expr <= MOST:
+        raise BadLaw(
+            f"{type(law).__name__}: {name} must lie between {float(LEAST):g} and {float(MOST):g}, "
+            f"found {sp.N(expr, 6)}; write x in other units"
+        )
     return expr
 
 
