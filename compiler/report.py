@@ -35,6 +35,7 @@ def plain(derivation: Derivation) -> str:
         lines += [f"  {name:<16} {value}" for name, value in entries(start, _text)]
         lines += [f"  {name:<16} {quantity(q)}" for name, q in moments(start)]
         lines += [f"  {line}" for line in remarks(start)]
+    lines += [line for name, reason in derivation.missing.items() for line in ("", f"start {name!r}: {_none(reason)}")]
     return "\n".join(lines) + "\n"
 
 
@@ -45,6 +46,8 @@ def latex(derivation: Derivation) -> str:
     for start in derivation.starts:
         lines += [f"\\subparagraph{{{_escape(start.name)}}} {_escape('; '.join([start.kind, *remarks(start)]))}."]
         lines += ["\\begin{align*}", *equations(derivation, start), "\\end{align*}"]
+    for name, reason in derivation.missing.items():
+        lines.append(f"\\subparagraph{{{_escape(name)}}} {_escape(_none(reason))}.")
     return "\n".join(lines) + "\n"
 
 
@@ -56,6 +59,7 @@ def markdown(derivation: Derivation) -> str:
         lines += [f"**{start.name}** ({'; '.join(filter(None, [start.kind, start.note]))})", ""]
         lines += ["$$", "\\begin{aligned}", *equations(derivation, start), "\\end{aligned}", "$$", ""]
         lines += [line for remark in remarks(start) for line in (f"{remark[0].upper()}{remark[1:]}.", "")]
+    lines += [line for name, reason in derivation.missing.items() for line in (f"**{name}** ({_none(reason)})", "")]
     return "\n".join(lines)
 
 
@@ -69,6 +73,7 @@ def data(derivation: Derivation) -> dict[str, Any]:
         "function": str(activation.function),
         "parameters": {v.name: len(v.symbols) for v in activation.parameters},
         "starts": [_start_data(start) for start in derivation.starts],
+        "missing": dict(derivation.missing),
     }
 
 
@@ -107,6 +112,10 @@ def remarks(start: StartDerivation) -> list[str]:
             f" largest error on [{low:.3g}, {high:.3g}] {e.sup:.3g}"
         )
     return words
+
+
+def _none(reason: str) -> str:
+    return f"none, because {reason}"
 
 
 def entries(start: StartDerivation, show: Callable[[sp.Expr, bool], str]) -> Iterable[tuple[str, str]]:

@@ -390,6 +390,23 @@ def test_derive_prints_for_people(gen, form, says):
     assert answer.out.count("{") == answer.out.count("}")
 
 
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ("text", "start 'relu': none, because the terms"),
+        ("latex", "\\subparagraph{relu} none, because the terms"),
+        ("markdown", "**relu** (none, because the terms"),
+        ("json", '"relu": "the terms'),
+    ],
+)
+def test_derive_names_a_fit_that_does_not_exist_and_prints_the_rest(gen, form, says):
+    answer = gen("derive", "chebyshev:12", "--sigma", "0.05", "--format", form)
+    assert answer.code == HOLDS
+    assert says in answer.out
+    assert all(name in answer.out for name in ("balanced", "gelu", "silu", "tanh"))
+    assert answer.err == ""
+
+
 @pytest.mark.parametrize("stage", ["spec", "derivation", "program", "source"])
 def test_show_prints_every_stage(gen, stage):
     text = gen("show", "hermite:2", "--stage", stage)

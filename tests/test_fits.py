@@ -11,13 +11,14 @@ import pytest
 import sympy as sp
 from references import TARGETS, distances, moments, nodes, objective, shape
 
-from learnact.compiler.derive import StartDerivation, start
+from learnact.compiler.derive import StartDerivation, derive, start, start_names
 from learnact.compiler.derive.fit_linear import cholesky_solve
 from learnact.compiler.derive.nodes import BITS, Rule, refined
 from learnact.compiler.derive.panels import Panels
 from learnact.compiler.derive.quantity import evaluate
 from learnact.compiler.derive.values import InDouble, InFixedPoint, from_fixed, to_fixed
 from learnact.compiler.errors import BadDeclaration, NoStart
+from learnact.compiler.families.fourier import polar
 from learnact.compiler.functions import CLASSICAL, sigmoid
 from learnact.compiler.laws import Arcsine, Exponential, Law, Normal, Uniform
 from learnact.compiler.registry import resolve
@@ -243,6 +244,42 @@ def test_a_declared_fit_is_found_and_a_wrong_one_refused() -> None:
 def test_a_feature_without_size_is_refused() -> None:
     with pytest.raises(NoStart, match="is 0 under"):
         start(family(linear([sp.sin(x), sp.S.Zero])).at(), "silu")
+
+
+@pytest.mark.parametrize(
+    ("spec", "sigma", "says"),
+    [
+        ("hermite:12", "1/20", {"relu": "cancel beyond double precision"}),
+        ("legendre:12", "1/20", {"relu": "cancel beyond double precision"}),
+        ("fourier:6", "30", dict.fromkeys(("gelu", "silu", "tanh"), "does not settle")),
+        ("tropical_rational:2", "1000000", dict.fromkeys(CLASSICAL, "choose a smaller sigma")),
+        ("fourier:12", "10", {}),
+    ],
+)
+def test_a_fit_that_does_not_exist_stops_no_other_start(spec: str, sigma: str, says: dict[str, str]) -> None:
+    activation, law = resolve(spec), Normal(sp.Rational(sigma))
+    found = derive(activation, law)
+    assert found.missing.keys() == says.keys()
+    assert [s.name for s in found.starts] == [name for name in start_names(activation) if name not in says]
+    for name, reason in says.items():
+        assert reason in found.missing[name]
+        with pytest.raises(NoStart, match=reason):
+            start(activation, name, law)
+
+
+@pytest.mark.parametrize(("spec", "sigma"), [("hermite:12", "1/20"), ("chebyshev:12", "1/20"), ("fourier:12", "10")])
+def test_a_fit_under_an_odd_law_is_what_it_claims_to_be(spec: str, sigma: str) -> None:
+    """In doubles: coefficients up to 1e4 times the function cancel, or an amplitude vanishes."""
+    law = Normal(sp.Rational(sigma))
+    for found in derive(resolve(spec), law).starts:
+        if found.errors is not None:
+            value, slope = map(math.sqrt, distances(shape(spec, values_of(found)), found.name, law))
+            assert found.errors.value == pytest.approx(value, rel=1e-6, abs=CLAIM)
+            assert found.errors.slope == pytest.approx(slope, rel=1e-6, abs=CLAIM)
+
+
+def test_a_vanishing_amplitude_has_the_phase_0() -> None:
+    assert polar([sp.S.Zero, sp.S.One], [sp.S.Zero, sp.S.One]) == ([0, 2 * sp.sqrt(2)], [0, sp.pi / 4])
 
 
 def test_dependent_columns_need_a_ridge() -> None:

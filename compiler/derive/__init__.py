@@ -7,7 +7,7 @@ import sympy as sp
 from learnact.compiler.derive.balance import moments
 from learnact.compiler.derive.derivation import Derivation, Moments, StartDerivation
 from learnact.compiler.derive.starts import declared_start
-from learnact.compiler.errors import UnknownName
+from learnact.compiler.errors import NoStart, UnknownName
 from learnact.compiler.functions import CLASSICAL
 from learnact.compiler.laws import Law
 from learnact.compiler.spec import Activation
@@ -24,15 +24,20 @@ def derive(activation: Activation, law: Law | None = None, *, preserve: bool = F
     """Solve every start under the law (default: the family's). Raises Divergent, NoClosedForm, BadDeclaration.
 
     Starts make E[F^2] = 1, or with `preserve` E[F^2] = E[x^2], and E[F'^2] = 1; fits aim at T(x), or with `preserve`
-    at s T(x/s), s^2 = E[x^2]. The two are one for a law of size 1.
+    at s T(x/s), s^2 = E[x^2]. The two are one for a law of size 1. A fit that does not exist is named with its reason.
     """
     law = law or activation.family.law
-    starts = tuple(start(activation, name, law, preserve=preserve) for name in start_names(activation))
-    return Derivation(activation, law, starts, law.second if preserve else sp.S.One)
+    starts, missing = [], {}
+    for name in start_names(activation):
+        try:
+            starts.append(start(activation, name, law, preserve=preserve))
+        except NoStart as err:
+            missing[name] = str(err)
+    return Derivation(activation, law, tuple(starts), law.second if preserve else sp.S.One, missing)
 
 
 def start(activation: Activation, name: str, law: Law | None = None, *, preserve: bool = False) -> StartDerivation:
-    """Solve one start. Raises UnknownName and whatever `derive` raises."""
+    """Solve one start. Raises UnknownName, NoStart for a fit that does not exist, and whatever `derive` raises."""
     law = law or activation.family.law
     second = law.second if preserve else sp.S.One
     if name in activation.family.starts:

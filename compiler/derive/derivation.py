@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import sympy as sp
@@ -65,6 +65,7 @@ class Derivation:
     law: Law
     starts: tuple[StartDerivation, ...]
     second: sp.Expr = sp.S.One  # what solved starts make E[F^2]
+    missing: Mapping[str, str] = field(default_factory=dict)  # fits that do not exist under the law -> why not
 
     def start(self, name: str) -> StartDerivation:
         """The start of this name. Raises KeyError."""

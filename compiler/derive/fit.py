@@ -32,7 +32,10 @@ GRID = 4001
 """Points at which it is looked for, kinks and knots besides."""
 
 PROBES = np.array([2 / 7, -13 / 11])
-"""Where F at the fitted values is compared with the function that was fitted."""
+"""Where F at the fitted values is compared with the function that was fitted, in standard deviations."""
+
+LOST = 1e-6
+"""Relative to the root mean square of F: more must not be lost to rounding in doubles where the law puts x."""
 
 NOTHING = 1e-14
 """A smaller relative error is rounding: the fit is the target."""
@@ -75,16 +78,17 @@ def fit(activation: Activation, name: str, law: Law, scale: sp.Expr = sp.S.One) 
         solve = project if isinstance(law, Normal) and spans_polynomials(features) else fit_linear
         weights, moments, note = solve(features, goal, law)  # type: ignore[arg-type]
         values = _by_name(activation, declared.values(activation.degree, law, weights))
-        shape = _of_features(features, weights)
+        shape, size = _of_features(features, weights), _size_of_features(features, weights)
         exact = not any(w.has(sp.Float) for w in weights)
     else:
         hinges, moments, note = fit_hinges(declared.knots(activation.degree), target(name), law.over(scale))
         hinges, moments = hinges.at(scale), moments.at(scale)
         parts = (hinges.level, hinges.tilt, hinges.ups, hinges.rises, hinges.downs, hinges.falls)
         values = _by_name(activation, declared.values(activation.degree, *parts))
-        shape, knots = _of_hinges(hinges), _numbers(hinges.ups + hinges.downs)
+        shape, size, knots = _of_hinges(hinges), _size_of_hinges(hinges), _numbers(hinges.ups + hinges.downs)
         exact = not any(v.has(sp.Float) for vector in values.values() for v in vector)
-    _check(activation, values, shape)
+    _require_digits(size, moments, law)
+    _check(activation, values, shape, law)
     return Fit(values, exact, moments, measure(shape, goal, law, knots), note)
 
 
@@ -129,16 +133,45 @@ def _by_name(activation: Activation, values: Values) -> dict[str, tuple[sp.Expr,
     return {p.name: tuple(numbers[s] for s in p.symbols) for p in activation.parameters}
 
 
-def _check(activation: Activation, values: Mapping[str, tuple[sp.Expr, ...]], shape: Curve) -> None:
+def _require_digits(size: Callable[[Array], Array], moments: Moments, law: Law) -> None:
+    """Raise NoStart where the terms of F, whose absolute values add up to `size`, cancel beyond double precision."""
+    reach = CENTRAL * float(law.sigma)
+    largest, root = float(size(np.linspace(-reach, reach, GRID)).max()), math.sqrt(float(moments.second))
+    if largest * np.finfo(float).eps > LOST * root:
+        raise NoStart(
+            f"the terms of the fit under {law} are {largest / root:.0e} times as large as their sum and cancel beyond "
+            "double precision; choose a lower degree or a larger sigma"
+        )
+
+
+def _check(activation: Activation, values: Mapping[str, tuple[sp.Expr, ...]], shape: Curve, law: Law) -> None:
     """Raise BadDeclaration unless the activation at these values is the function that was fitted."""
     numbers = {s: evaluate(v) for s, v in activation.assign(values).items()}
-    function = InDouble(PROBES)(put(activation.function, numbers))
-    for at, left, right in zip(PROBES, function, shape(PROBES)[0], strict=True):
+    points = PROBES * float(law.sigma)
+    function = InDouble(points)(put(activation.function, numbers))
+    for at, left, right in zip(points, function, shape(points)[0], strict=True):
         if abs(left - right) > SAME * (1 + abs(right)):
             raise BadDeclaration(
                 f"{activation.names.spec}: the fit's values() must make F what was fitted; at x = {at:.8g} "
                 f"F is {left:.8g} instead of {right:.8g}"
             )
+
+
+def _size_of_features(features: Sequence[sp.Expr], weights: Sequence[sp.Expr]) -> Callable[[Array], Array]:
+    numbers = _numbers(abs(evaluate(w)) for w in weights)
+
+    def total(points: Array) -> Array:
+        at = InDouble(points)
+        return sum(w * np.abs(at(f)) for w, f in zip(numbers, features, strict=True))  # type: ignore[return-value]
+
+    return total
+
+
+def _size_of_hinges(hinges: HingeSum) -> Callable[[Array], Array]:
+    knots = np.array(_numbers(hinges.ups + hinges.downs))
+    bends = np.array(_numbers([*hinges.rises, *hinges.falls]))
+    level, tilt = abs(float(hinges.level)), abs(float(hinges.tilt))
+    return lambda points: level + tilt * np.abs(points) + np.abs(points[..., None] - knots) @ bends
 
 
 def _of_features(features: Sequence[sp.Expr], weights: Sequence[sp.Expr]) -> Curve:

@@ -56,7 +56,7 @@ class Region:
 
 
 def regions(target: Target, panels: Panels) -> list[Region]:
-    """The regions between inflections of the target, in increasing order."""
+    """The regions between inflections of the target, in increasing order; none if the law sees no curvature."""
     lo, hi = central(panels.law)
     margin = (hi - lo) * 1e-6  # the arcsine density has its poles at the ends
     points = np.linspace(lo + margin, hi - margin, GRID)
@@ -64,7 +64,9 @@ def regions(target: Target, panels: Panels) -> list[Region]:
     curvature = (second**2 * panels.density(points)) ** (1 / 3)
     signs = np.where(second >= 0, 1, -1)
     edges = [0, *(np.flatnonzero(np.diff(signs)) + 1), GRID]
-    found = []
+    found: list[Region] = []
+    if not curvature.any():
+        return found
     for a, b in pairwise(edges):
         share = curvature[a:b].sum() / curvature.sum()
         if share > NEGLIGIBLE:

@@ -11,6 +11,7 @@ import sympy as sp
 
 from learnact.compiler.derive.moments import unit
 from learnact.compiler.derive.values import Array, InDouble
+from learnact.compiler.errors import NoStart
 from learnact.compiler.laws import Arcsine, Exponential, Law, Normal
 from learnact.compiler.spec import x
 
@@ -19,6 +20,9 @@ PANEL_NODES = 16
 
 PANEL_WIDTH = 0.5
 """Widest panel in x, since the targets bend at scale 1; under a narrower law half the law's scale."""
+
+MOST_PANELS = 100_000
+"""On one law: beyond a sigma of some hundreds a classical activation is its two asymptotes."""
 
 _LEGENDRE = np.polynomial.legendre.leggauss(PANEL_NODES)
 
@@ -49,10 +53,15 @@ class Panels:
 
     @cached_property
     def edges(self) -> Array:
-        """Edges of the panels in t, increasing."""
+        """Edges of the panels in t, increasing. Raises NoStart for a law that would need too many."""
         lo, hi = self.ends
         width = min(PANEL_WIDTH, self.scale / 2)
-        regular = np.linspace(lo, hi, int(np.ceil((hi - lo) / width)) + 1)
+        count = int(np.ceil((hi - lo) / width))
+        if count > MOST_PANELS:
+            raise NoStart(
+                f"a fit under {self.law} takes {count:,} panels, more than {MOST_PANELS:,}; choose a smaller sigma"
+            )
+        regular = np.linspace(lo, hi, count + 1)
         return self.to_t(np.unique([*regular, *(b for b in self.breaks if lo < b < hi)]))
 
     def to_t(self, points: Array) -> Array:

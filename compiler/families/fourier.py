@@ -40,10 +40,13 @@ def start(n, law):
 
 
 def polar(amplitude_cos: list[sp.Expr], amplitude_sin: list[sp.Expr]) -> tuple[list[sp.Expr], list[sp.Expr]]:
-    """Coefficients and phases of sum_k (A_k cos + B_k sin) written as sum_k coefficient_k cos(. - phase_k)/k!."""
+    """Coefficients and phases of sum_k (A_k cos + B_k sin) written as sum_k coefficient_k cos(. - phase_k)/k!.
+
+    Where both amplitudes vanish any phase would do: it is 0.
+    """
     pairs = list(zip(amplitude_cos, amplitude_sin, strict=True))
     coefficients = [sp.sqrt(a**2 + b**2) * sp.factorial(k) for k, (a, b) in enumerate(pairs, start=1)]
-    return coefficients, [sp.atan2(b, a) for a, b in pairs]
+    return coefficients, [sp.S.Zero if a == b == 0 else sp.atan2(b, a) for a, b in pairs]
 
 
 def from_solution(n, law, solution):
