@@ -345,6 +345,10 @@ def test_an_even_part_is_not_taken_for_odd() -> None:
         (sp.exp(x), Exponential(1)),
         (sp.cosh(2 * x), Exponential(1)),
         (sp.log(x), Normal(1)),
+        (sp.asin(x), Normal(1)),
+        (sp.Max(0, sp.asin(x)), Normal(1)),
+        (sp.gamma(x), Normal(1)),
+        (sp.factorial(x), Normal(1)),
     ],
     ids=str,
 )
@@ -352,6 +356,11 @@ def test_divergent(expr: sp.Expr, law: Law) -> None:
     """Poles, growth beyond the density, and values that are not real never give a number."""
     with pytest.raises(Divergent):
         expect(expr, law)
+
+
+def test_a_function_without_numbers_is_named() -> None:
+    with pytest.raises(NoClosedForm, match="bump"):
+        expect(sp.Function("bump")(x) ** 2, Normal(1))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from learnact.compiler.derive.compare import EVALUATED, number
 from learnact.compiler.derive.moments import unit
 from learnact.compiler.derive.numeric import numeric
 from learnact.compiler.derive.singular import Cut, cuts
-from learnact.compiler.errors import Divergent
+from learnact.compiler.errors import Divergent, NoClosedForm
 from learnact.compiler.laws import Arcsine, Exponential, Law, Normal
 
 GUARD = 15
@@ -41,7 +41,8 @@ WIDEST = 6
 def quadrature(expr: sp.Expr, law: Law, digits: int) -> tuple[sp.Float, float]:
     """E[expr(x)] to about `digits` digits and an estimate of its absolute error.
 
-    Raises Divergent where it does not exist or does not settle, ValueError beyond MOST_DIGITS.
+    Raises Divergent where it does not exist or does not settle, NoClosedForm where a function has no numbers, and
+    ValueError beyond MOST_DIGITS.
     """
     if digits > MOST_DIGITS:
         raise ValueError(f"quadrature gives at most {MOST_DIGITS} digits, asked for {digits}")
@@ -50,6 +51,10 @@ def quadrature(expr: sp.Expr, law: Law, digits: int) -> tuple[sp.Float, float]:
             value, error = _Problem(expr, law, digits).solve()
         except (ZeroDivisionError, OverflowError):
             raise Divergent(f"E[{expr}] does not exist under {law}: a pole in the support") from None
+        except (ValueError, TypeError) as err:  # mpmath's answers to a pole of gamma and to an order of complex numbers
+            raise Divergent(f"E[{expr}] cannot be computed under {law}: {err}") from err
+        except NameError as err:
+            raise NoClosedForm(f"E[{expr}] has no closed form, and no numbers either: {err}") from err
         if not mp.isfinite(value) or error > SETTLED * max(abs(value), mp.mpf(10) ** -digits):
             found = f"{mp.nstr(value, 5)} ± {mp.nstr(error, 2)}"
             raise Divergent(f"E[{expr}] cannot be shown to exist under {law}: quadrature gives {found}")

@@ -13,7 +13,7 @@ from sympy.core.relational import Relational
 from learnact.compiler.derive.compare import number
 from learnact.compiler.derive.numeric import numeric
 from learnact.compiler.derive.pieces import NONSMOOTH, STEPS, kinks, roots
-from learnact.compiler.errors import NoClosedForm
+from learnact.compiler.errors import Divergent, NoClosedForm
 from learnact.compiler.spec import x
 
 SAMPLES = 512
@@ -33,7 +33,8 @@ class Cut(NamedTuple):
 def cuts(expr: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[Cut]:
     """Points of [lo, hi] in increasing order where an expression in x is not smooth.
 
-    Roots of polynomials are found exactly, all others by sign changes on a grid of `SAMPLES` points.
+    Roots of polynomials are found exactly, all others by sign changes on a grid of `SAMPLES` points. Raises Divergent
+    where a function that decides is not real.
     """
     found: dict[mp.mpf, bool] = {}
     for atom in sp.postorder_traversal(expr):
@@ -87,6 +88,8 @@ def _zeros(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
     grid = [lo + (hi - lo) * k / SAMPLES for k in range(SAMPLES + 1)]
     with mp.workdps(LOOK):
         signs = [mp.sign(f(t)) for t in grid]
+    if any(isinstance(s, mp.mpc) for s in signs):
+        raise Divergent(f"{u} is not real everywhere between x = {mp.nstr(lo, 5)} and {mp.nstr(hi, 5)}")
     found = [t for t, s in zip(grid, signs, strict=True) if s == 0]
     for (a, before), (b, after) in pairwise(zip(grid, signs, strict=True)):
         if before * after < 0:
