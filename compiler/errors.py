@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class LearnactError(Exception):
@@ -58,3 +59,19 @@ class NoStart(LearnactError):
 
 class WriteError(LearnactError):
     """A target that exists already, or a folder that cannot be written."""
+
+
+@contextmanager
+def declared_code(what: str) -> Iterator[None]:
+    """Run code that a declaration brought along: whatever it raises becomes a BadDeclaration of one line."""
+    try:
+        yield
+    except LearnactError:
+        raise
+    except Exception as err:
+        raise BadDeclaration(f"{what}: {one_line(err)}") from err
+
+
+def one_line(err: BaseException) -> str:
+    """An exception's type and message on one line."""
+    return f"{type(err).__name__}: {' '.join(str(err).split())}"

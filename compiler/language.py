@@ -19,6 +19,7 @@ import sympy as sp
 from learnact.compiler.bounds import MAX_BITS, MAX_DECADE, MAX_DEPTH, MAX_LENGTH, MAX_POWER, bits, bounded, check_size
 from learnact.compiler.errors import BadExpression
 from learnact.compiler.functions import sigmoid, softplus
+from learnact.compiler.spec import NOT_REAL
 
 
 def _extremum(kind: type[sp.Max] | type[sp.Min]) -> Callable[..., sp.Expr]:
@@ -46,7 +47,6 @@ COMPARISONS: dict[type[ast.cmpop], Callable[[sp.Expr, sp.Expr], sp.Basic]] = {
     ast.Gt: sp.StrictGreaterThan,
     ast.GtE: sp.GreaterThan,
 }
-INFINITE = (sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I)
 
 
 class UnknownSymbol(BadExpression):
@@ -219,7 +219,7 @@ class _Reader:
         """Build a node; refuse it if it is not real and finite, or too large to compute with."""
         try:
             result = build()
-            sound = not result.has(*INFINITE) and (not isinstance(result, sp.Expr) or bounded(result))
+            sound = not result.has(*NOT_REAL) and (not isinstance(result, sp.Expr) or bounded(result))
         except (TypeError, ValueError, ArithmeticError, NotImplementedError, AttributeError) as err:
             raise BadExpression(f"{_short(self.segment(node))}{self.at(node)} has no real value") from err
         if not sound:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from learnact.compiler import families
-from learnact.compiler.errors import BadDeclaration, BadDegree, LearnactError, UnknownName
+from learnact.compiler.errors import BadDeclaration, BadDegree, UnknownName, declared_code, one_line
 from learnact.compiler.spec import Activation, Family
 
 
@@ -45,12 +45,8 @@ def resolve(spec: str) -> Activation:
     if len(degree) > 1:
         raise BadDegree(f"{spec!r} has {len(degree)} degrees; write one, as in '{name}:5'")
     number = _degree(spec, degree[0]) if degree else None
-    try:
+    with declared_code(f"{spec!r} cannot be built"):
         return found.at(number)
-    except LearnactError:
-        raise
-    except Exception as err:  # the declaration's own functions run here
-        raise BadDeclaration(f"{spec!r} cannot be built: {_one_line(err)}") from err
 
 
 def family_of_file(path: Path, name: str) -> Family:
@@ -83,9 +79,5 @@ def _execute(path: Path) -> ModuleType:
         loader_spec.loader.exec_module(module)
     except (Exception, SystemExit) as err:  # whatever the user's code raises is the answer to "does it import?"
         del sys.modules[module.__name__]
-        raise BadDeclaration(f"{path} fails to import: {_one_line(err)}") from err
+        raise BadDeclaration(f"{path} fails to import: {one_line(err)}") from err
     return module
-
-
-def _one_line(err: BaseException) -> str:
-    return f"{type(err).__name__}: {' '.join(str(err).split())}"

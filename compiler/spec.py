@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import sympy as sp
 
-from learnact.compiler.errors import BadDeclaration, BadDegree, BadName, UnknownName
+from learnact.compiler.errors import BadDeclaration, BadDegree, BadName, UnknownName, declared_code
 from learnact.compiler.laws import Law, Normal
 
 x = sp.Symbol("x", real=True)
@@ -26,6 +26,9 @@ x = sp.Symbol("x", real=True)
 gain = sp.Symbol("gain", positive=True)
 shift = sp.Symbol("shift", real=True)
 """Unknowns of a start: write F = gain * (g + shift) and the compiler solves E[F^2] = E[F'^2] = 1."""
+
+NOT_REAL = (sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I)
+"""What no activation and no parameter value may hold."""
 
 Values = Mapping[str, "sp.Expr | Sequence[sp.Expr]"]
 
@@ -223,6 +226,9 @@ class Activation:
                 )
         self._check_symbols()
         self._check_texts()
+        from learnact.compiler.sound import check  # noqa: PLC0415  (it needs lowering, which needs this module)
+
+        check(self)
 
     def _check_symbols(self) -> None:
         """No two quantities of the emitted code may carry one name."""
@@ -257,11 +263,17 @@ class Activation:
 
     @cached_property
     def parameters(self) -> tuple[ParameterVector, ...]:
-        """The learnable tensors in declared order."""
+        """The learnable tensors in declared order. Raises BadDeclaration."""
         vectors = []
         for name, length in self.family.parameters.items():
+            entries = length(self.degree or 0) if callable(length) else length
+            if type(entries) is not int or entries < 1 or (entries > 1 and not callable(length)):
+                raise BadDeclaration(
+                    f"{self.names.spec}: the parameter {name!r} has the length {entries!r}; declare 1, or a function "
+                    "of the degree that gives a whole number from 1 up"
+                )
             if callable(length):
-                symbols = tuple(sp.Symbol(f"{name}_{k}", real=True) for k in range(length(self.degree or 0)))
+                symbols = tuple(sp.Symbol(f"{name}_{k}", real=True) for k in range(entries))
                 vectors.append(ParameterVector(name, symbols, scalar=False))
             else:
                 vectors.append(ParameterVector(name, (sp.Symbol(name, real=True),), scalar=True))
@@ -292,7 +304,8 @@ class Activation:
         """One weight per weighted feature, or () without a basis."""
         if not self.family.basis:
             return ()
-        return tuple(sp.sympify(w) for w in self.family.basis.weights(self.namespace, self.degree))
+        with declared_code(f"{self.names.spec}: the weights of the basis fail"):
+            return tuple(sp.sympify(w) for w in self.family.basis.weights(self.namespace, self.degree))
 
     def start(self, name: str) -> Start:
         """The declared start of this name. Raises UnknownName."""
@@ -317,9 +330,23 @@ class Activation:
             pairs |= {s: sp.sympify(e) for s, e in zip(vector.symbols, entries, strict=True)}
         return pairs
 
+    def start_values(self, name: str, law: Law | None = None) -> dict[sp.Symbol, sp.Expr]:
+        """The named start's declared values, gain and shift still unknown. Raises UnknownName, BadDeclaration."""
+        law, start = law or self.family.law, self.start(name)
+        what = f"{self.names.spec}: the start {name!r}"
+        with declared_code(f"{what} fails under {law}"):
+            values = self.assign(start.values(self.degree, law))
+        for symbol, value in values.items():
+            if value.has(*NOT_REAL):
+                raise BadDeclaration(f"{what} makes {symbol} {value} under {law}; it must be real and finite")
+            if unknown := value.free_symbols - law.parameter.free_symbols - {gain, shift}:
+                names = ", ".join(sorted(map(str, unknown)))
+                raise BadDeclaration(f"{what} makes {symbol} depend on {names}; only gain and shift are solved")
+        return values
+
     def at_start(self, name: str, law: Law | None = None) -> sp.Expr:
         """F with the named start's declared values put in (gain and shift still unknown)."""
-        return put(self.function, self.assign(self.start(name).values(self.degree, law or self.family.law)))
+        return put(self.function, self.start_values(name, law))
 
     @cached_property
     def canonical(self) -> str:
@@ -331,7 +358,7 @@ class Activation:
         lines += [f"{f.symbol} {sp.srepr(f.value)} {sp.srepr(f.slope)} {f.weighted}" for f in self.features]
         lines += [sp.srepr(w) for w in self.weights]
         for name, start in self.family.starts.items():
-            values = self.assign(start.values(self.degree, self.family.law))
+            values = self.start_values(name)
             lines.append(f"{name} {start.root} {start.note} {[sp.srepr(v) for v in values.values()]}")
         return "\n".join(lines)
 

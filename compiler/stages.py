@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-import sympy as sp
-
 from learnact.compiler import api, report
 from learnact.compiler.declaration import Declaration
 from learnact.compiler.spec import Activation
@@ -56,7 +54,7 @@ def _spec(activation: Activation) -> dict[str, Any]:
     starts = {
         name: {
             "root": start.root,
-            "values": {v: _strings(e) for v, e in start.values(activation.degree, family.law).items()},
+            "values": _values(activation, name),
         }
         for name, start in family.starts.items()
     }
@@ -79,8 +77,12 @@ def _spec(activation: Activation) -> dict[str, Any]:
     }
 
 
-def _strings(value: sp.Expr | Any) -> str | list[str]:
-    return [str(v) for v in value] if isinstance(value, (list, tuple)) else str(value)
+def _values(activation: Activation, start: str) -> dict[str, str | list[str]]:
+    texts = {symbol: str(value) for symbol, value in activation.start_values(start).items()}
+    return {
+        v.name: texts[v.symbols[0]] if v.scalar else [texts[symbol] for symbol in v.symbols]
+        for v in activation.parameters
+    }
 
 
 def _spec_text(activation: Activation) -> str:

@@ -35,7 +35,7 @@ def solved(derivation: Derivation, start: StartDerivation) -> Solved | None:
     activation = derivation.activation
     if start.name not in activation.family.starts:
         return None
-    declared = activation.assign(activation.start(start.name).values(activation.degree, derivation.law))
+    declared = activation.start_values(start.name, derivation.law)
     unknowns = {symbol for value in declared.values() for symbol in value.free_symbols} & {gain, shift}
     if not unknowns:
         return None

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from learnact.compiler.bounds import MAX_LENGTH, MAX_POWER
-from learnact.compiler.errors import BadExpression, BadLaw, BadName, UnknownName
+from learnact.compiler.errors import BadDeclaration, BadExpression, BadLaw, BadName, UnknownName
 from learnact.compiler.expression import from_expression, homogeneity, parse_law, parse_params
 from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.language import WORDS, parse
@@ -195,7 +195,7 @@ def test_well_formed_text_gives_an_expression_or_a_refusal(text):
 @FUZZ
 @given(st.dictionaries(st.text(string.printable, max_size=8), st.text(max_size=8), max_size=3), st.text(max_size=12))
 def test_any_parameters_give_an_activation_or_a_refusal(params, name):
-    with suppress(BadExpression, BadName):
+    with suppress(BadDeclaration, BadExpression, BadName):
         assert isinstance(from_expression("a*x", params, name), Activation)
 
 
@@ -226,7 +226,7 @@ def test_numbers_are_read_by_their_shortest_text():
         ("a*(b*tanh(x) + c)", ("a=1", "b=3", "c=1"), "forward", {"a": 1, "b": 3 * gain, "c": gain}),
         ("sin(a*x)", ("a=1",), "declared", {"a": 1}),
         ("a*x + b**2", ("a=1", "b=1"), "declared", {"a": 1, "b": 1}),
-        ("Piecewise((a*x, x < b), (x, True))", ("a=1", "b=1"), "declared", {"a": 1, "b": 1}),
+        ("Piecewise((a*x, x < b), (b*x, True))*b", ("a=1", "b=1"), "declared", {"a": 1, "b": 1}),
     ],
 )
 def test_the_first_start_is_the_best_the_structure_allows(text, params, first, values):
@@ -264,9 +264,9 @@ def test_homogeneity_is_read_off_the_structure(expr, degree):
     ("text", "params", "name", "error", "says"),
     [
         ("a*x + q", ("a=1",), "Trial", BadExpression, "--param q=1"),
-        ("a*x", ("a=1", "b=2"), "Trial", BadExpression, "b does not occur"),
-        ("(a - a + c)*x", ("a=1", "c=1"), "Trial", BadExpression, "a does not occur"),
-        ("a + b", ("a=1", "b=1"), "Trial", BadExpression, "does not depend on x"),
+        ("a*x", ("a=1", "b=2"), "Trial", BadDeclaration, "b does not occur"),
+        ("(a - a + c)*x", ("a=1", "c=1"), "Trial", BadDeclaration, "a does not occur"),
+        ("a + b", ("a=1", "b=1"), "Trial", BadDeclaration, "does not depend on x"),
         ("a*x", ("a=0",), "Trial", BadExpression, "the constant 0"),
         ("tanh(x)", (), "Trial", BadExpression, "no parameter"),
         ("a*x", ("a=x",), "Trial", BadExpression, "the value of a"),
@@ -275,8 +275,22 @@ def test_homogeneity_is_read_off_the_structure(expr, degree):
         ("a*x", ("a=",), "Trial", BadExpression, "NAME=VALUE"),
         ("a*x", ("a",), "Trial", BadExpression, "NAME=VALUE"),
         ("a*x", ("a=1", "a=2"), "Trial", BadExpression, "twice"),
-        ("a*log(x)", ("a=1",), "Trial", BadExpression, "not real at x = -"),
-        ("a*sqrt(x)", ("a=1",), "Trial", BadExpression, "not real at x = -"),
+        ("a*log(x)", ("a=1",), "Trial", BadDeclaration, "not real at x = -"),
+        ("a*sqrt(x)", ("a=1",), "Trial", BadDeclaration, "not real at x = -"),
+        ("a*x**b", ("a=1", "b=2"), "Trial", BadDeclaration, "dF/db is not finite at x = -"),
+        ("a*x**b", ("a=1", "b=1/2"), "Trial", BadDeclaration, "softplus(x)**b"),
+        ("a*Max(x, 0)**b", ("a=1", "b=2"), "Trial", BadDeclaration, "dF/db is not finite at x = -"),
+        ("a*x*sqrt(b)", ("a=1", "b=0"), "Trial", BadDeclaration, "dF/db is not finite"),
+        ("a*x/b", ("a=1", "b=0"), "Trial", BadDeclaration, "F is not finite"),
+        (
+            "a*Piecewise((x, x < b), (1, True)) + c",
+            ("a=1", "b=1", "c=0"),
+            "Trial",
+            BadDeclaration,
+            "b gets no gradient",
+        ),
+        ("a*x + c*Heaviside(x - d)", ("a=1", "c=1", "d=0"), "Trial", BadDeclaration, "d gets no gradient"),
+        ("a*x*sign(b)", ("a=1", "b=1"), "Trial", BadDeclaration, "b gets no gradient"),
         ("exp*x", ("exp=1",), "Trial", BadName, "word of the expression language"),
         ("E*x", ("E=1",), "Trial", BadName, "word of the expression language"),
         ("class*x", ("class=1",), "Trial", BadName, "keyword"),
@@ -294,6 +308,23 @@ def test_a_bad_declaration_is_refused_by_name(text, params, name, error, says):
     with pytest.raises(error) as caught:
         declared(text, *params, name=name)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "b"),
+    [
+        ("a*Max(x, 0.001)**b", "2"),
+        ("a*softplus(x)**b", "1.5"),
+        ("a*Max(x, 0)**2 + b*x", "1"),
+        ("a*sqrt(Max(x, 0)) + b*x", "1"),  # the factor 1/sqrt(0) is masked where the other argument wins
+        ("a*Abs(x)**b", "2"),  # at one point only, x = 0, dF/db has no value
+        ("Piecewise((a*sqrt(x), x > 0), (b*x, True))", "1"),
+        ("a*x*Heaviside(x - 1) + b*sign(x)", "1"),
+        ("a*1/(1 + exp(-400*x)) + b*x", "1"),
+    ],
+)
+def test_what_is_finite_almost_everywhere_is_accepted(text, b):
+    assert declared(text, "a=1", f"b={b}").parameters
 
 
 def test_the_law_decides_where_the_expression_must_be_real():

@@ -67,14 +67,14 @@ EXPRESSIONS = {
     "abs": a * sp.Abs(x - b) + b,
     "abs of max": sp.Abs(sp.Max(a * x, b, evaluate=False)) * x,
     "abs of a logarithm": a * sp.Abs(sp.log(x**2 + b + 2)),
-    "sign of a parameter": sp.sign(sp.log(b + 2)) * x + a,
+    "sign of a parameter": sp.sign(sp.log(b + 2)) * x + a * b,
     "steps": a * sp.Heaviside(x - 1) + b * sp.sign(x) * x,
     "other step": a * sp.Heaviside(x - 1, 1) + b * x,
     "step in max": sp.Max(a * sp.sign(x), 0, evaluate=False) + b * x,
     "piecewise": sp.Piecewise((a * x, x < -1), (b * x**2, sp.And(x >= -1, x < 1)), (sp.exp(a * x), True)),
     "or": sp.Piecewise((a * x, sp.Or(x < -1, x > b)), (b * x**2, True)),
     "piecewise of constants": sp.Piecewise((a, x < 0), (2, True)) * x + b,
-    "piecewise compared": sp.Piecewise((x, sp.Piecewise((x**2, x > 0), (b, True)) > a), (a * x, True)),
+    "piecewise compared": sp.Piecewise((x, sp.Piecewise((x**2, x > 0), (b, True)) > a), (a * b * x, True)),
     "piecewise in max": sp.Max(sp.Piecewise((a, x >= 1), (1, True)), b * x, evaluate=False),
 }
 POINTS = [mpf(k) / 8 for k in (-21, -9, 3, 14)]

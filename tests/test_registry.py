@@ -119,6 +119,37 @@ def test_a_file_that_does_not_work_is_one_line(tmp_path, text, says):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("function", "parameters", "values", "says"),
+    [
+        ("x * p.height[0]", '{"height": lambda n: n - 1}', '{"height": []}', "'height' has the length 0"),
+        ("x", '{"height": 0}', "{}", "'height' has the length 0"),
+        ("x * p.height", '{"height": 2}', "{}", "'height' has the length 2"),
+        ("x * p.height[0]", '{"height": lambda n: 1.0}', "{}", "'height' has the length 1.0"),
+        ("p.height", '{"height": 1}', '{"height": gain}', "does not depend on x"),
+        ("x", '{"height": 1}', '{"height": gain}', "height does not occur"),
+        ("x * p.height[0]", '{"height": lambda n: 2}', '{"height": [gain, gain]}', "height_1 does not occur"),
+        ("x + sp.Heaviside(x - p.height)", '{"height": 1}', '{"height": 1}', "height gets no gradient"),
+        ("p.height * sp.asin(x)", '{"height": 1}', '{"height": gain}', "F is not real at x = -2.05"),
+        ("p.height * sp.I * x", '{"height": 1}', '{"height": gain}', "not real and finite"),
+        ("p.height * sp.Function('f')(x)", '{"height": 1}', '{"height": gain}', "without a definition"),
+        ("p.height * x", '{"height": 1}', '{"height": 1 / 0}', "start 'balanced' fails under Normal(0, 1): ZeroDiv"),
+        ("p.height * x", '{"height": 1}', '{"height": sp.S(1) / 0}', "start 'balanced' makes height zoo"),
+        ("p.height * x", '{"height": 1}', '{"height": sp.Symbol("q")}', "start 'balanced' makes height depend on q"),
+        ("p.height * x", '{"height": 1}', '{"depth": gain}', "values for ['depth']"),
+    ],
+)
+def test_a_family_that_cannot_be_an_activation_is_refused(tmp_path, function, parameters, values, says):
+    text = WAVE.replace("p.height * sp.sin(n * x)", function).replace('{"height": 1}', parameters)
+    path = tmp_path / "wave.py"
+    path.write_text(text.replace('{"height": gain}', values))
+    with pytest.raises(BadDeclaration) as caught:
+        registry.resolve(f"{path}:wave:1")
+    assert says in str(caught.value)
+    assert "wave:1" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_two_files_called_alike_do_not_meet(tmp_path):
     for folder, title in (("one", "First"), ("two", "Second")):
         (tmp_path / folder).mkdir()

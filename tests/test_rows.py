@@ -72,7 +72,7 @@ ODD = {
     "a quotient": (Feature(u, sp.exp(x), u), Feature(v, x, sp.S.One), Feature(w, v / u, 1 / u - w)),
     "three factors": (Feature(u, sp.exp(x), u), Feature(v, u**3, 3 * v)),
     "three terms": (Feature(u, sp.exp(x), u), Feature(v, u**2 + u + 1, 2 * u**2 + u)),
-    "two of one value": (Feature(u, sp.S.One, sp.S.Zero), Feature(v, sp.S.One, sp.S.Zero)),
+    "two of one value": (Feature(u, sp.S.One, sp.S.Zero), Feature(v, sp.S.One, sp.S.Zero), Feature(w, x, sp.S.One)),
     "a slope that is no sum": (Feature(u, sp.tanh(x), 1 - u**2),),
     "a call on more than x": (Feature(u, sp.exp(2 * x), 2 * u),),
 }

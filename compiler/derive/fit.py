@@ -21,7 +21,7 @@ from learnact.compiler.derive.pieces import derivative
 from learnact.compiler.derive.quantity import DIGITS, evaluate
 from learnact.compiler.derive.target import Target, target
 from learnact.compiler.derive.values import Array, InDouble
-from learnact.compiler.errors import BadDeclaration, NoStart
+from learnact.compiler.errors import BadDeclaration, NoStart, declared_code
 from learnact.compiler.laws import Law, Normal
 from learnact.compiler.spec import Activation, LinearFit, Values, put
 
@@ -74,17 +74,20 @@ def fit(activation: Activation, name: str, law: Law, scale: sp.Expr = sp.S.One) 
             f"{activation.names.spec} is fitted to {name} by numbers; give {law.parameter} one, found a symbol"
         )
     if isinstance(declared, LinearFit):
-        features = [sp.sympify(f) for f in declared.features(activation.degree, law)]
+        with declared_code(f"{activation.names.spec}: the fit's features() fail"):
+            features = [sp.sympify(f) for f in declared.features(activation.degree, law)]
         solve = project if isinstance(law, Normal) and spans_polynomials(features) else fit_linear
         weights, moments, note = solve(features, goal, law)  # type: ignore[arg-type]
-        values = _by_name(activation, declared.values(activation.degree, law, weights))
+        with declared_code(f"{activation.names.spec}: the fit's values() fail"):
+            values = _by_name(activation, declared.values(activation.degree, law, weights))
         shape, size = _of_features(features, weights), _size_of_features(features, weights)
         exact = not any(w.has(sp.Float) for w in weights)
     else:
         hinges, moments, note = fit_hinges(declared.knots(activation.degree), target(name), law.over(scale))
         hinges, moments = hinges.at(scale), moments.at(scale)
         parts = (hinges.level, hinges.tilt, hinges.ups, hinges.rises, hinges.downs, hinges.falls)
-        values = _by_name(activation, declared.values(activation.degree, *parts))
+        with declared_code(f"{activation.names.spec}: the fit's values() fail"):
+            values = _by_name(activation, declared.values(activation.degree, *parts))
         shape, size, knots = _of_hinges(hinges), _size_of_hinges(hinges), _numbers(hinges.ups + hinges.downs)
         exact = not any(v.has(sp.Float) for vector in values.values() for v in vector)
     _require_digits(size, moments, law)

@@ -17,6 +17,9 @@ PROBES = (
 )
 """(x, gain, shift) at which F = gain (g + shift) is checked; rational, so that the check is sharp."""
 
+INSIDE = sp.Rational(3, 5)
+"""Quantile of the law that takes the place of an x outside its support."""
+
 
 def declared_start(activation: Activation, name: str, law: Law, second: sp.Expr = sp.S.One) -> StartDerivation:
     """Solve one declared start under the law for E[F^2] = `second` and E[F'^2] = 1.
@@ -24,7 +27,7 @@ def declared_start(activation: Activation, name: str, law: Law, second: sp.Expr 
     Raises BadDeclaration, Divergent, NoClosedForm, UnknownName.
     """
     start = activation.start(name)
-    values = activation.assign(start.values(activation.degree, law))
+    values = activation.start_values(name, law)
     unknowns = {s for v in values.values() for s in v.free_symbols} & {gain, shift}
     function = activation.function
     g = put(function, {s: v.xreplace({gain: sp.S.One, shift: sp.S.Zero}) for s, v in values.items()})
@@ -34,7 +37,7 @@ def declared_start(activation: Activation, name: str, law: Law, second: sp.Expr 
         balanced = is_one(moments.second.value / second) and is_one(moments.slope_second.value)
         kind, reason, solved = ("balanced" if balanced else "as declared"), "", values
     else:
-        _check_form(activation, name, values, g)
+        _check_form(activation, name, values, g, law)
         solution = solve(taken, law, second, has_shift=shift in unknowns, root=start.root)
         known = {gain: solution.gain, shift: solution.shift}
         solved = {s: v.xreplace(known) for s, v in values.items()}
@@ -55,8 +58,9 @@ def _stored(value: sp.Expr, exact: bool) -> sp.Expr:
     return value if exact or value.is_Rational else evaluate(value)
 
 
-def _check_form(activation: Activation, name: str, values: dict[sp.Symbol, sp.Expr], g: sp.Expr) -> None:
-    for at, scale, offset in PROBES:
+def _check_form(activation: Activation, name: str, values: dict[sp.Symbol, sp.Expr], g: sp.Expr, law: Law) -> None:
+    for probe, scale, offset in PROBES:
+        at = probe if law.parameter.free_symbols or law.support[0] <= probe <= law.support[1] else law.quantile(INSIDE)
         known = {gain: scale, shift: offset}
         point = {s: evaluate(v.xreplace(known)) for s, v in values.items()}
         left = sp.N(put(activation.function, point | {x: at}), 30)
