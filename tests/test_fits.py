@@ -17,7 +17,7 @@ from learnact.compiler.derive.nodes import BITS, Rule, refined
 from learnact.compiler.derive.panels import Panels
 from learnact.compiler.derive.quantity import evaluate
 from learnact.compiler.derive.values import InDouble, InFixedPoint, from_fixed, to_fixed
-from learnact.compiler.errors import BadDeclaration, NoStart
+from learnact.compiler.errors import BadDeclaration, NoStart, UnknownName
 from learnact.compiler.families.fourier import polar
 from learnact.compiler.functions import CLASSICAL, sigmoid
 from learnact.compiler.laws import Arcsine, Exponential, Law, Normal, Uniform
@@ -265,6 +265,11 @@ def test_a_fit_that_does_not_exist_stops_no_other_start(spec: str, sigma: str, s
         assert reason in found.missing[name]
         with pytest.raises(NoStart, match=reason):
             start(activation, name, law)
+        with pytest.raises(NoStart, match=reason):
+            found.start(name)
+    assert found.start("balanced") is found.starts[0]
+    with pytest.raises(UnknownName, match="unknown start of"):
+        found.start("rely")
 
 
 @pytest.mark.parametrize(("spec", "sigma"), [("hermite:12", "1/20"), ("chebyshev:12", "1/20"), ("fourier:12", "10")])

@@ -9,6 +9,7 @@ from typing import Literal
 import sympy as sp
 
 from learnact.compiler.derive.quantity import Quantity
+from learnact.compiler.errors import NoStart, UnknownName
 from learnact.compiler.laws import Law
 from learnact.compiler.spec import Activation
 
@@ -68,5 +69,10 @@ class Derivation:
     missing: Mapping[str, str] = field(default_factory=dict)  # fits that do not exist under the law -> why not
 
     def start(self, name: str) -> StartDerivation:
-        """The start of this name. Raises KeyError."""
-        return next(s for s in self.starts if s.name == name)
+        """The start of this name. Raises NoStart for a fit that does not exist, and UnknownName."""
+        if name in self.missing:
+            raise NoStart(self.missing[name])
+        found = {s.name: s for s in self.starts}
+        if name not in found:
+            raise UnknownName(f"start of {self.activation.names.spec}", name, found)
+        return found[name]

@@ -165,7 +165,7 @@ def _size_of_features(features: Sequence[sp.Expr], weights: Sequence[sp.Expr]) -
 
     def total(points: Array) -> Array:
         at = InDouble(points)
-        return sum(w * np.abs(at(f)) for w, f in zip(numbers, features, strict=True))  # type: ignore[return-value]
+        return sum(w * np.abs(at(f)) for w, f in zip(numbers, features, strict=True))
 
     return total
 
