@@ -16,6 +16,11 @@ from learnact.compiler.verify.points import Setting
 from learnact.compiler.verify.subject import LAYOUTS, Answer, Subject
 from learnact.compiler.verify.tolerances import FP32, FP64, GROWTH, SUMMATION, UNDECIDED, Precision
 
+BEYOND = "beyond the dtype's range"
+NOWHERE = "where F or a derivative is no number"
+NEAR = "where rounding decides the branch"
+ADVICE = "the way to it overflows or is 0/0; write F with tanh, sigmoid or softplus, or let a Piecewise fill the gap"
+
 HALF_POINTS = 300  # of the dense sample that the half types are shown
 CHUNK = {True: 8, False: 32}  # points whose parameter gradients are summed together: of the few, of the many
 
@@ -44,22 +49,30 @@ class Met:
         """Where rounding cannot decide the branch."""
         return self.truth.kink > UNDECIDED * self.precision.eps
 
-    def representable(self, known: Known) -> Array:
-        """Where the truth is finite and no intermediate result need overflow."""
-        reached = self.truth.peak < self.precision.range
-        return reached & np.isfinite(known.high) & (known.scale < self.precision.largest)
+    @property
+    def reached(self) -> Array:
+        """Where a program need not overflow: a plain one does not, or F and all its derivatives are in range."""
+        return np.minimum(self.truth.peak, self.truth.extent) < self.precision.range
 
     def values(self, ledger: Ledger, where: Array | None = None) -> None:
         """Compare values; by default where no jump is within rounding."""
-        at = self.representable(self.truth.value) & (self.continuous if where is None else where)
-        errors = self.truth.value.error(self.answer.value)[at]
-        ledger.compare(errors, self.bound(self.truth.value)[at], self.label, self.answer.points[at])
+        self._numbers(ledger, self.truth.value, self.answer.value, self.continuous if where is None else where)
 
     def slopes(self, ledger: Ledger, where: Array | None = None) -> None:
         """Compare cotangent times slope; by default where the branch is decided."""
         known = self.truth.slope.times(self.answer.cotangent)
-        at = self.representable(known) & (self.smooth if where is None else where)
-        ledger.compare(known.error(self.answer.slope)[at], self.bound(known)[at], self.label, self.answer.points[at])
+        self._numbers(ledger, known, self.answer.slope, self.smooth if where is None else where)
+
+    def _numbers(self, ledger: Ledger, known: Known, found: Array, decided: Array) -> None:
+        number = np.isfinite(known.high)
+        inside = self.reached & (known.scale < self.precision.largest)
+        at = number & inside & decided
+        for count, reason in ((~number, NOWHERE), (number & ~inside, BEYOND), (number & inside & ~decided, NEAR)):
+            ledger.leave(count.sum(), reason)
+        for k in np.flatnonzero(at & ~np.isfinite(found))[:1]:
+            where = f"{self.label}, x = {self.answer.points[k]:.6g}"
+            expect(False, f"{where}: {found[k]} for {known.high[k]:.6g}; {ADVICE}")
+        ledger.compare(known.error(found)[at], self.bound(known)[at], self.label, self.answer.points[at])
 
     def gradients(self, ledger: Ledger, where: Array | None = None) -> None:
         """Compare the sums of every chunk; by default of chunks whose branches are all decided."""
@@ -68,14 +81,20 @@ class Met:
         largest = tolerances.OVERFLOW * torch.finfo(self.parameter_dtype).max
         for chunk, found in zip(self.answer.chunks, self.answer.sums, strict=True):
             part, cotangent = self.truth[chunk], self.answer.cotangent[chunk]
-            if not (part.finite & decided[chunk] & (part.peak < self.precision.range)).all():
+            reasons = {NOWHERE: part.finite, BEYOND: self.reached[chunk], NEAR: decided[chunk]}
+            broken = [reason for reason, holds in reasons.items() if not holds.all()]
+            if broken:
+                ledger.leave(len(part.gradients), broken[0])
                 continue
             known = Known.stacked([gradient.times(cotangent).summed() for gradient in part.gradients])
             at = known.scale < largest
+            ledger.leave((~at).sum(), BEYOND)
+            size = abs(self.answer.points[chunk.start])
+            for number in found[at & ~np.isfinite(found)][:1]:
+                expect(False, f"{self.label}, a sum from |x| = {size:.6g} on: {number}; {ADVICE}")
             bound = self.precision.bound(
                 known.scale, part.peak.max(), rounded=rounded * np.abs(known.high), growth=GROWTH + SUMMATION
             )
-            size = abs(self.answer.points[chunk.start])
             ledger.compare(known.error(found)[at], bound[at], f"{self.label}, |x| = {size:.3g}")
 
 
@@ -118,7 +137,7 @@ def check_value(subject: Subject, precision: Precision) -> Finding:
                 met.values(ledger)
                 asked_for += met.answer.points.size
     enough = ledger.count >= tolerances.COVERAGE * asked_for
-    expect(enough, f"only {ledger.count} of {asked_for} points have a finite, continuous value to compare with")
+    expect(enough, f"only {ledger.count} of {asked_for} points have a value to compare with: {ledger.left}")
     return ledger.finding("values")
 
 

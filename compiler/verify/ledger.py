@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,6 +51,7 @@ class Ledger:
     worst: float = 0.0
     bound: float = 0.0
     where: str = ""
+    left: dict[str, int] = field(default_factory=dict)  # reason -> numbers that could not be compared
 
     def compare(self, errors: Array | float, bounds: Array | float, where: str, at: Array | None = None) -> None:
         """Note errors (any shape, or a number) against bounds of the same shape, met at the points `at`."""
@@ -66,7 +67,14 @@ class Ledger:
             self.ratio, self.worst, self.bound = float(ratio[k]), float(error[k]), float(bound[k])
             self.where = where if at is None else f"{where}, x = {np.broadcast_to(at, error.shape)[k]:.6g}"
 
+    def leave(self, count: int, reason: str) -> None:
+        """Note so many numbers as not compared."""
+        if count:
+            self.left[reason] = self.left.get(reason, 0) + int(count)
+
     def finding(self, what: str) -> Finding:
         """The worst comparison in words. Raises Broken when nothing was compared: that is no success."""
-        expect(self.count > 0, f"not one of the {what} could be compared")
-        return Finding(self.worst, self.bound, f"{self.count} {what}; worst at {self.where}")
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.left.items())
+        left = f"; not compared: {reasons}" if reasons else ""
+        expect(self.count > 0, f"not one of the {what} could be compared{left}")
+        return Finding(self.worst, self.bound, f"{self.count} {what}{left}; worst at {self.where}")

@@ -1,4 +1,7 @@
-"""The oracle: what the declaration says about value, slope and parameter gradients at given points."""
+"""The oracle: what the declaration says about value, slope and parameter gradients at given points.
+
+Where a plain evaluation overflows on the way, numbers without that limit answer; where it is 0/0, the limit does.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ import sympy as sp
 
 from learnact.compiler.spec import Activation, x
 from learnact.compiler.verify.jets import Walk
-from learnact.compiler.verify.measured import DIGITS, DOUBLE, EXACT, Array, Field, Measured
+from learnact.compiler.verify.measured import DIGITS, DOUBLE, EXACT, LIMIT, LIMIT_DIGITS, Array, Field, Measured
+
+ASIDE = (mpmath.mpf("1e-60"), mpmath.mpf("1e-50"))  # distances from a gap at which a limit is read, and checked
+BESIDE = 1e-3  # a distance at which F must be a number on both sides, or there is no gap to fill
+SETTLED = 1e-12  # relative difference of what is read at all of them; a logarithm differs by a fifth
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,13 @@ class Known:
         high = math.fsum(parts)
         return Known(np.array(high), np.array(math.fsum([*parts, -high])), np.array(self.scale.sum()))
 
+    def put(self, where: Array, other: Known) -> Known:
+        """The other's numbers in these places."""
+        parts = [(getattr(self, name).copy(), getattr(other, name)) for name in ("high", "low", "scale")]
+        for mine, theirs in parts:
+            mine[where] = theirs
+        return Known(*(mine for mine, _ in parts))
+
     @staticmethod
     def stacked(parts: Sequence[Known]) -> Known:
         """Single numbers as one array."""
@@ -69,8 +83,23 @@ class Truth:
     @property
     def finite(self) -> Array:
         """Where all of it is a finite number."""
+        return np.isfinite(self.extent)
+
+    @property
+    def extent(self) -> Array:
+        """The largest true number or scale, which even the best program meets; inf where one of them is no number."""
         known = (self.value, self.slope, *self.gradients)
-        return np.logical_and.reduce([np.isfinite(k.high) & np.isfinite(k.scale) for k in known])
+        sizes = np.array([np.maximum(np.abs(k.high), k.scale) for k in known])
+        return np.where(np.isfinite(sizes).all(axis=0), np.abs(sizes).max(axis=0), np.inf)
+
+    def put(self, where: Array, other: Truth) -> Truth:
+        """The other's statements in these places."""
+        mine, theirs = ((t.value, t.slope, *t.gradients) for t in (self, other))
+        value, slope, *gradients = (a.put(where, b) for a, b in zip(mine, theirs, strict=True))
+        places = [(getattr(self, name).copy(), getattr(other, name)) for name in ("kink", "jump", "peak")]
+        for old, new in places:
+            old[where] = new
+        return Truth(value, slope, tuple(gradients), *(old for old, _ in places))
 
     def __getitem__(self, index: Array | slice) -> Truth:
         gradients = tuple(g[index] for g in self.gradients)
@@ -86,13 +115,37 @@ class Oracle:
 
     def __call__(self, points: Array, parameters: Sequence[float], *, exact: bool) -> Truth:
         """Truth at `points` (N,) for parameter values, flat in declared order: to 30 digits, or in doubles."""
-        with mpmath.workdps(DIGITS), np.errstate(all="ignore"):
-            walk = self._walk(EXACT if exact else DOUBLE, points, parameters, derive=True)
+        truth = self._truth(EXACT if exact else DOUBLE, points, parameters)
+        overflows = np.isinf(truth.peak)
+        if not exact and overflows.any():
+            truth = truth.put(overflows, self._truth(EXACT, points[overflows], parameters))
+        return truth if truth.finite.all() else self._filled(truth, points, parameters)
+
+    def _truth(self, numbers: Field, points: Array, parameters: Sequence[float], aside: mpmath.mpf | int = 0) -> Truth:
+        """What a plain evaluation says, at a distance `aside` from the points."""
+        with mpmath.workdps(LIMIT_DIGITS if numbers is LIMIT else DIGITS), np.errstate(all="ignore"):
+            walk = self._walk(numbers, points, parameters, derive=True, aside=aside)
             jet = walk.jet(self.activation.function)
             zero = walk.constant(sp.S.Zero)
             slope, *gradients = (Known.of(jet.tangents.get(s, zero)) for s in (x, *self.activation.symbols))
             nearest = [np.min([np.full(points.shape, np.inf), *found], axis=0) for found in (walk.kinks, walk.jumps)]
             return Truth(Known.of(jet.primal), slope, tuple(gradients), nearest[0], nearest[1], walk.peak)
+
+    def _filled(self, truth: Truth, points: Array, parameters: Sequence[float]) -> Truth:
+        """The same with the limit wherever F and all its first derivatives have one; rounding scales with that."""
+        steps = BESIDE * (1 + np.abs(points))
+        beside = [self._truth(DOUBLE, points + side * steps, parameters).finite for side in (-1, 1)]
+        gaps = np.flatnonzero(~truth.finite & beside[0] & beside[1])
+        if not gaps.size:
+            return truth
+        read = [self._truth(LIMIT, points[gaps], parameters, side * step) for step in ASIDE for side in (-1, 1)]
+        numbers = np.array([[k.high for k in (t.value, t.slope, *t.gradients)] for t in read])
+        limits = numbers[:2].mean(axis=0)
+        with np.errstate(all="ignore"):
+            settled = (np.ptp(numbers, axis=0) <= SETTLED * (1 + np.abs(limits))).all(axis=0)
+        value, slope, *gradients = (Known(n, np.zeros_like(n), 1 + np.abs(n)) for n in limits)
+        filled = Truth(value, slope, tuple(gradients), read[0].kink, read[0].jump, 1 + np.abs(limits).max(axis=0))
+        return truth.put(gaps[settled], filled[settled])
 
     def branches(self, points: Array, parameters: Sequence[float]) -> Array:
         """Which branch every kinked node takes: (kinked nodes, N) integers, in doubles."""
@@ -101,9 +154,16 @@ class Oracle:
             walk.jet(self.activation.function)
             return np.array(walk.choices, dtype=int).reshape(len(walk.choices), len(points))
 
-    def _walk(self, numbers: Field, points: Array, parameters: Sequence[float], derive: bool) -> Walk:
+    def _walk(
+        self,
+        numbers: Field,
+        points: Array,
+        parameters: Sequence[float],
+        derive: bool,
+        aside: mpmath.mpf | int = 0,
+    ) -> Walk:
         symbols = self.activation.symbols
-        inputs = {x: numbers.array(points)}
+        inputs = {x: numbers.array(points) + aside}
         inputs |= {s: numbers.array(np.full(points.shape, p)) for s, p in zip(symbols, parameters, strict=True)}
         active = frozenset(inputs) if derive else frozenset()
         measured = {s: Measured(a, abs(a)) for s, a in inputs.items()}
