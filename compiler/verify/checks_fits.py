@@ -28,7 +28,7 @@ def check_fit(subject: Subject, start: str, ledger: Ledger) -> None:
     for k in range(DIRECTIONS):
         step = tolerances.FIT_STEP * points.rng(450 + k).normal(size=len(values)) * (1 + np.abs(values))
         for sign in (1.0, -1.0):
-            moved = emitted(subject, tuple((np.array(values) + sign * step).tolist()))
+            moved = emitted(subject, tuple((np.array(values) + sign * step).tolist()), refined=False)
             gained = (distance - _distance(moved, start)) / norm
             ledger.compare(max(0.0, gained), tolerances.FIT_GAIN, f"{start}, moved in direction {k}")
 

@@ -51,8 +51,9 @@ class Met:
 
     @property
     def reached(self) -> Array:
-        """Where a program need not overflow: a plain one does not, or F and all its derivatives are in range."""
-        return np.minimum(self.truth.peak, self.truth.extent) < self.precision.range
+        """Where a program need not overflow: a plain one does not, or F and all its derivatives are far from it."""
+        plain, best = self.truth.peak < self.precision.range, self.truth.extent < self.precision.roomy
+        return plain | best
 
     def values(self, ledger: Ledger, where: Array | None = None) -> None:
         """Compare values; by default where no jump is within rounding."""
@@ -223,7 +224,7 @@ def check_ties(subject: Subject) -> Finding:
         setting = Setting(f"integers {' '.join(f'{v:g}' for v in values)}", values, ())
         for precision in (FP64, FP32):
             for met in meet(subject, setting, at, precision, chunk=1):  # no sum hides which piece took the derivative
-                everywhere = met.truth.finite
+                everywhere = met.truth.finite & ~met.truth.gap
                 met.values(ledger, everywhere)
                 met.slopes(ledger, everywhere)
                 met.gradients(ledger, everywhere)

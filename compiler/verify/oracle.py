@@ -39,7 +39,8 @@ class Known:
 
     def error(self, found: Array) -> Array:
         """|found - truth|; infinite where what was found is no number."""
-        error = np.abs((found - self.high) - self.low)
+        with np.errstate(invalid="ignore"):
+            error = np.abs((found - self.high) - self.low)
         return np.where(np.isnan(error), np.inf, error)
 
     def __getitem__(self, index: Array | slice) -> Known:
@@ -79,6 +80,7 @@ class Truth:
     kink: Array  # distance from a kink, in units of the scale of what decides it
     jump: Array  # distance from a discontinuity, likewise
     peak: Array  # the largest magnitude that a plain evaluation meets on the way
+    gap: Array  # whether these are limits, of what is 0/0 here
 
     @property
     def finite(self) -> Array:
@@ -96,14 +98,14 @@ class Truth:
         """The other's statements in these places."""
         mine, theirs = ((t.value, t.slope, *t.gradients) for t in (self, other))
         value, slope, *gradients = (a.put(where, b) for a, b in zip(mine, theirs, strict=True))
-        places = [(getattr(self, name).copy(), getattr(other, name)) for name in ("kink", "jump", "peak")]
+        places = [(getattr(self, name).copy(), getattr(other, name)) for name in ("kink", "jump", "peak", "gap")]
         for old, new in places:
             old[where] = new
         return Truth(value, slope, tuple(gradients), *(old for old, _ in places))
 
     def __getitem__(self, index: Array | slice) -> Truth:
         gradients = tuple(g[index] for g in self.gradients)
-        places = (self.kink[index], self.jump[index], self.peak[index])
+        places = (self.kink[index], self.jump[index], self.peak[index], self.gap[index])
         return Truth(self.value[index], self.slope[index], gradients, *places)
 
 
@@ -129,7 +131,8 @@ class Oracle:
             zero = walk.constant(sp.S.Zero)
             slope, *gradients = (Known.of(jet.tangents.get(s, zero)) for s in (x, *self.activation.symbols))
             nearest = [np.min([np.full(points.shape, np.inf), *found], axis=0) for found in (walk.kinks, walk.jumps)]
-            return Truth(Known.of(jet.primal), slope, tuple(gradients), nearest[0], nearest[1], walk.peak)
+            gap = np.zeros(points.shape, dtype=bool)
+            return Truth(Known.of(jet.primal), slope, tuple(gradients), nearest[0], nearest[1], walk.peak, gap)
 
     def _filled(self, truth: Truth, points: Array, parameters: Sequence[float]) -> Truth:
         """The same with the limit wherever F and all its first derivatives have one; rounding scales with that."""
@@ -144,7 +147,8 @@ class Oracle:
         with np.errstate(all="ignore"):
             settled = (np.ptp(numbers, axis=0) <= SETTLED * (1 + np.abs(limits))).all(axis=0)
         value, slope, *gradients = (Known(n, np.zeros_like(n), 1 + np.abs(n)) for n in limits)
-        filled = Truth(value, slope, tuple(gradients), read[0].kink, read[0].jump, 1 + np.abs(limits).max(axis=0))
+        peak = 1 + np.abs(limits).max(axis=0)
+        filled = Truth(value, slope, tuple(gradients), read[0].kink, read[0].jump, peak, np.ones_like(settled))
         return truth.put(gaps[settled], filled[settled])
 
     def branches(self, points: Array, parameters: Sequence[float]) -> Array:

@@ -54,6 +54,11 @@ class Precision:
         return OVERFLOW * torch.finfo(self.compute).max
 
     @property
+    def roomy(self) -> float:
+        """Below this an answer is due though a plain evaluation overflows."""
+        return ROOM * torch.finfo(self.compute).max
+
+    @property
     def label(self) -> str:
         """fp64, fp32, bf16, fp16: the ending of check names."""
         return LABELS[self.dtype]
@@ -85,12 +90,20 @@ COVERAGE = 0.25
 OVERFLOW = 0.25
 """Share of the largest number that the scale may reach before overflow on the way to the answer is excused."""
 
+ROOM = 1e-9
+"""Share of the largest number that F and all its derivatives may reach for a program to owe them where a plain
+evaluation overflows: a recurrence may carry its terms without their factor 1/k!, 1/12! = 2e-9."""
+
 SAME = 4.0
 """Roundings, in units of eps * scale, by which two orders of the same sum may differ, beside the GROWTH of each."""
 
 MOMENT = 1e-9
 """Claimed against integrated moments, relative. Composite Gauss-Legendre split at the kinks reaches 1e-12 for
 degree 12; a claim of 16 digits adds 1e-15; a wrong start or a forgotten term shows at 1e-2 or more."""
+
+HALVED = 1e-13
+"""What halving a panel may move in an integral, relative to its size: a thousand panels stay far below MOMENT, and
+above the rounding of a panel's sum, 1e-16."""
 
 BALANCE = 1e-12
 """Claimed E[F^2] and E[F'^2] of a balanced start against 1: both are solved exactly and printed as doubles."""
