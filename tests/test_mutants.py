@@ -92,6 +92,19 @@ MUTANTS = {
     "NaN hidden": Mutant("nan", F3, f"return torch.nan_to_num({F3.removeprefix('return ')})"),
     # shapes and manners
     "flattened": Mutant("shapes", "y = torch.empty_like(x)", "y = torch.empty_like(x.flatten())"),
+    "sums of one block": Mutant(
+        "blocks", "totals = [sum(of_blocks) for", "totals = [of_blocks[0] for", spec="tropical:2"
+    ),
+    "sums of the last block": Mutant("blocks", "        sums += torch.mv", "        sums = torch.mv"),
+    "ragged block": Mutant("blocks", "            matrix = matrix[:, : len(part)]\n", "            return\n"),
+    "blocks out of order": Mutant("blocks", "torch.cat(parts)", "torch.cat(parts[::-1])", spec="tropical:2"),
+    "device ignored": Mutant("names", "torch.tensor(values, device=device,", "torch.tensor(values,"),
+    "products under autocast": Mutant(
+        "autocast", "torch.mv(matrix.t(), weights, out=part)", "part.copy_((matrix.t() @ weights[:, None])[:, 0])"
+    ),
+    "gradients under autocast": Mutant(
+        "autocast", "torch.mv(matrix, grad_part.to(matrix.dtype))", "matrix @ grad_part.to(matrix.dtype)"
+    ),
     "channel_dim ignored": Mutant("channels", "shape[channel_dim] =", "shape[-1] ="),
     "needs a learning input": Mutant("frozen_parts", SAVED, f"assert ctx.needs_input_grad[0]\n        {SAVED}"),
     "integers accepted": Mutant("errors", "if not x.is_floating_point()", "if x.is_complex()"),

@@ -58,12 +58,14 @@ CHECKS: dict[str, CheckFunction] = {
     "vmap": checks_autograd.check_vmap,
     "per_sample_gradients": checks_autograd.check_per_sample_gradients,
     "shapes": checks_shapes.check_shapes,
+    "blocks": checks_shapes.check_blocks,
     "channels": checks_shapes.check_channels,
     "frozen_parts": checks_shapes.check_frozen_parts,
     "errors": checks_module.check_errors,
     "state_dict": checks_module.check_state_dict,
     "deepcopy": checks_module.check_deepcopy,
     "purity": checks_module.check_purity,
+    "autocast": checks_module.check_autocast,
     "nan": checks_module.check_nan,
 }
 """Checks of the running module, in the order in which they are made."""

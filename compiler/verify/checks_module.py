@@ -116,6 +116,20 @@ def check_purity(subject: Subject) -> Finding:
     return kept("nothing written to", "no random numbers", "bit-equal reruns")
 
 
+def check_autocast(subject: Subject) -> Finding:
+    """Autocast to bfloat16 changes no bit: whatever would round its inputs is not called."""
+    for dtype in (torch.float32, torch.bfloat16):
+        module = _moved(subject, 1)
+        x, g = _x((5, 16), dtype).requires_grad_(), _x((5, 16), dtype)
+        runs = []
+        for enabled in (False, True):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+                out = module(x)
+                runs.append([out, *torch.autograd.grad(out, [x, *module.parameters()], g)])
+        expect(all(map(torch.equal, *runs)), f"autocast changes the answers to {dtype} inputs")
+    return kept("bit-equal to what is computed without")
+
+
 def check_nan(subject: Subject) -> Finding:
     """One NaN stays where it is: no other value or slope changes, and it does not silently become a number."""
     values = subject.settings[0].values

@@ -12,7 +12,7 @@ from learnact.compiler.verify import points
 from learnact.compiler.verify.ledger import Finding, Ledger, expect, kept
 from learnact.compiler.verify.oracle import Known
 from learnact.compiler.verify.subject import Subject, double
-from learnact.compiler.verify.tolerances import FP64, GROWTH, SUMMATION
+from learnact.compiler.verify.tolerances import FP64, GROWTH, LONG_SUMMATION, SUMMATION
 
 Layout = Callable[[Tensor], Tensor]
 
@@ -30,6 +30,9 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], Layout]] = {
 }
 CHANNEL_CASES = (((4, 3), -1), ((2, 5, 3), -1), ((2, 3, 4), 1), ((2, 3, 2, 2), 1), ((3, 2), 0), ((3,), -1))
 CHANNELS = 3
+BLOCK = 1 << 16  # elements that eager code may work on at a time, if the file does not say
+TILE = 1009  # different points, again and again: a prime, so that no two blocks begin alike
+RAGGED = 4099  # elements of the last block
 
 
 def _random(shape: tuple[int, ...], stream: int) -> Tensor:
@@ -71,6 +74,35 @@ def _compare(
     known = Known.stacked([gradient.times(cotangent).summed() for gradient in truth.gradients])
     bound = FP64.bound(known.scale, truth.peak.max(initial=0.0), growth=GROWTH + SUMMATION)
     ledger.compare(known.error(flat), bound, f"{label}, parameter gradients")
+
+
+def check_blocks(subject: Subject) -> Finding:
+    """More elements than eager code takes at a time, the last block ragged: in one row, and in rows of seven."""
+    ledger, setting = Ledger(), subject.generic
+    at, weight = (double(_random((TILE,), stream)) for stream in (640, 641))
+    truth = subject.oracle(at, setting.values, exact=False)
+    size = (2 * getattr(subject.module, "BLOCK", BLOCK) + RAGGED) // 7 * 7
+    index = np.arange(size) % TILE
+    whole = truth[index]
+    sloped = whole.slope.times(weight[index])
+    times = weight * np.bincount(index)  # what all elements at one point weigh together
+    sums = Known.stacked([gradient.times(times).summed() for gradient in truth.gradients])
+    bounds = (
+        FP64.bound(whole.value.scale, whole.peak),
+        FP64.bound(sloped.scale, whole.peak),
+        FP64.bound(sums.scale, truth.peak.max(), growth=GROWTH + LONG_SUMMATION),
+    )
+    for shape in ((size,), (-1, 7)):
+        x = torch.tensor(at[index]).reshape(shape).requires_grad_()
+        parameters = subject.tensors(setting.values, torch.float64)
+        out = subject.function(x, *parameters)
+        slope, *gradients = torch.autograd.grad(out, [x, *parameters], torch.tensor(weight[index]).reshape(shape))
+        found = (double(out).ravel(), double(slope).ravel(), np.concatenate([double(g) for g in gradients]))
+        for what, known, number, bound in zip(
+            ("value", "slope", "parameter gradients"), (whole.value, sloped, sums), found, bounds, strict=True
+        ):
+            ledger.compare(known.error(number), bound, f"{what} in shape {tuple(x.shape)}")
+    return ledger.finding(f"numbers in blocks of {size} elements")
 
 
 def check_channels(subject: Subject) -> Finding:

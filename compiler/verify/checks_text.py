@@ -40,7 +40,7 @@ def check_imports(subject: Subject) -> Finding:
 
 
 def check_names(subject: Subject) -> Finding:
-    """File, class, function, their signatures and attributes; parameters' names, shapes and dtypes."""
+    """File, class, function, their signatures and attributes; parameters' names, shapes, dtypes and devices."""
     activation, cls = subject.activation, subject.cls
     names = activation.names
     expect(subject.path.stem == names.slug, f"the file is called {subject.path.name}, not {names.slug}.py")
@@ -78,6 +78,8 @@ def _attributes(subject: Subject, starts: tuple[str, ...]) -> None:
 
 
 def _parameters(subject: Subject, channels: int, dtype: torch.dtype) -> None:
+    placed = {p.device.type for p in subject.cls(channels, device="meta", dtype=dtype).parameters()}
+    expect(placed == {"meta"}, f"device='meta' places parameters on {', '.join(sorted(placed))}")
     for start in subject.module.STARTS:
         module = subject.cls(channels, init=start, dtype=dtype)
         found = {k: tuple(p.shape) for k, p in module.named_parameters()}
