@@ -219,7 +219,7 @@ def check_ties(subject: Subject) -> Finding:
         raise NotApplicable("no piece of the function can tie")
     if not points.decided_exactly(subject.activation):
         raise NotApplicable("what decides the pieces is not exact at integers")
-    ledger, at = Ledger(), np.arange(-3.0, 4.0)
+    ledger, at = Ledger(), np.array(points.INTEGERS)
     for values in points.tied_settings(subject.activation):
         setting = Setting(f"integers {' '.join(f'{v:g}' for v in values)}", values, ())
         for precision in (FP64, FP32):
