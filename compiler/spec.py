@@ -173,6 +173,7 @@ RESERVED |= {
     "STARTS",
     "BLOCK",
     "ROW",
+    "PROBE",
     "SCALES",
     "SLOPES",
     "function",

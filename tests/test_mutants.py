@@ -31,6 +31,7 @@ class Mutant:
 UPCAST = "torch.promote_types(first.dtype, torch.float32)"
 SAVED = "x, *parameters = ctx.saved_tensors\n        if _in_rows"
 ROW = "torch.addcmul(h1, h2, x, value=0.5, out=h3)"
+PLAIN = "_Hermite3.forward(x, coefficients)"
 F3 = "return a0 + a1 * x + a2 * h2 + a3 * h3"
 FORWARD = "    def forward(self, x"
 ROUND = "        if len(field) == 2:\n"
@@ -71,14 +72,16 @@ MUTANTS = {
     "minimum for maximum": Mutant("value_fp64", "_best(torch.maximum", "_best(torch.minimum", spec="tropical:2"),
     # derivatives
     "sign in the backward": Mutant("slope_fp64", "slope = a1 + a2 * x", "slope = a1 - a2 * x"),
-    "sign against differences": Mutant("gradcheck", "slope = a1 + a2 * x", "slope = a1 - a2 * x"),
+    "sign against differences": Mutant("gradcheck", "(3, 2, -0.5)", "(3, 2, 0.5)"),
     "order of parameter gradients": Mutant(
         "parameter_gradients_fp64", "(grad, grad * x, grad * h2", "(grad, grad * h2, grad * x"
     ),
     "gradients summed in half": Mutant("parameter_gradients_fp32", "p.sum_to_size", "p.bfloat16().sum_to_size"),
     "cut from the second derivative": Mutant("gradgradcheck", "slope = a1 + a2 * x", "slope = a1 + a2.detach() * x"),
-    "no tangent of x": Mutant("forward_mode", "slope * x_tangent", "torch.zeros_like(x_tangent)"),
-    "no tangent of parameters": Mutant("forward_mode", "tangent = tangent + partial * entry_tangent", "pass"),
+    "cut from nested derivatives": Mutant("second_derivatives", "slope = a1 + a2 * x", "slope = a1 + a2.detach() * x"),
+    "no tangent of x": Mutant("forward_mode", PLAIN, PLAIN.replace("x,", "x.detach(),")),
+    "no tangent of parameters": Mutant("forward_mode", PLAIN, PLAIN.replace("nts)", "nts.detach())")),
+    "no second tangent": Mutant("second_derivatives", PLAIN, f"{PLAIN} + 0.5 * (x - x.detach()) ** 2"),
     "no vmap": Mutant("vmap", VMAP, VMAP.replace("True", "False")),
     "no per-sample gradients": Mutant("per_sample_gradients", VMAP, VMAP.replace("True", "False")),
     "slope of a row": Mutant("slope_fp64", "(3, 2, -0.5)", "(3, 2, 0.5)"),

@@ -103,6 +103,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
             ") -> Tensor:",
         ),
         "prepare": prepare_lines(program),
+        "plain": wrapped(f"return _{names.cls}.forward(", ["x", *inputs], ")", indent=8),
         "apply": wrapped("return function.apply(", ["x", *inputs], ")", indent=4),
         "value_signature": wrapped("def _value(", arguments, "):"),
         "gradients_signature": wrapped("def _gradients(", ["grad", *arguments], "):"),

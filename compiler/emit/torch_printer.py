@@ -75,7 +75,7 @@ class TorchPrinter(Printer):
         arguments = [BETTER[winner.best], "x", *map(self, winner.args)]
         targets = f"{name}, {name}_is, {f'{name}_last' if best else '_'}"
         lines = wrapped(f"{targets} = _knockout(", arguments, ")", indent=4)
-        return [*lines, f"{best} = {BETTER[winner.best]}(*{name}_last)"] if best else lines
+        return [*lines, f"{best} = _best({BETTER[winner.best]}, *{name}_last)"] if best else lines
 
     def _extremum(self, name: str, value: sp.Expr) -> list[str]:
         """The largest or smallest of several; of constants there is one at most, and it clamps the others."""
@@ -84,14 +84,11 @@ class TorchPrinter(Printer):
         constants = [number(e) for e in value.args if e.is_number]
         if constants and len(field) == 1:
             return [f"{name} = {self._clamped(value, field[0], *constants)}"]
-        if len(field) == 2:
-            lines = [f"{name} = {better}({field[1]}, {field[0]})"]
-        else:
-            lines = wrapped(f"{name} = _best(", [better, *field], ")", indent=4)
+        lines = wrapped(f"{name} = _best(", [better, *field], ")", indent=4)
         return [*lines, *(f"{name} = {self._clamped(value, name, c)}" for c in constants)]
 
     def _clamped(self, value: sp.Expr, text: str, bound: str) -> str:
-        return f"torch.clamp({text}, {'min' if isinstance(value, Largest) else 'max'}={bound})"
+        return f"_clamp({text}, {'min' if isinstance(value, Largest) else 'max'}={bound})"
 
     def _chosen(self, name: str, select: Select) -> list[str]:
         winner, *entries = map(self, select.args)

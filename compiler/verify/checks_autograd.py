@@ -20,7 +20,7 @@ DIFFERENCED = 4  # points for finite differences
 PUSHED = 8  # points for forward mode
 
 
-def _smooth_points(subject: Subject, setting: Setting, count: int) -> Array:
+def smooth_points(subject: Subject, setting: Setting, count: int) -> Array:
     """Random points away from every kink, of this setting and of slightly moved parameters; none where pieces tie."""
     margin = tolerances.KINK_MARGIN
     found = points.away(setting.kinks, points.rng(500).uniform(-2.5, 2.5, size=50 * count), margin)
@@ -29,21 +29,21 @@ def _smooth_points(subject: Subject, setting: Setting, count: int) -> Array:
     return found[:count] if len(found) >= count else found[:0]
 
 
-def _smooth_settings(subject: Subject, count: int) -> list[Setting]:
+def smooth_settings(subject: Subject, count: int) -> list[Setting]:
     """The settings that have so many smooth points; a start at which all pieces tie everywhere has none."""
-    found = [s for s in subject.settings if _smooth_points(subject, s, count).size]
+    found = [s for s in subject.settings if smooth_points(subject, s, count).size]
     expect(bool(found), f"no setting has {count} points that keep {tolerances.KINK_MARGIN} from all kinks")
     return found
 
 
 def _inputs(subject: Subject, setting: Setting, count: int) -> tuple[Tensor, ...]:
-    x = torch.tensor(_smooth_points(subject, setting, count), dtype=torch.float64, requires_grad=True)
+    x = torch.tensor(smooth_points(subject, setting, count), dtype=torch.float64, requires_grad=True)
     return (x, *subject.tensors(setting.values, torch.float64))
 
 
 def check_gradcheck(subject: Subject) -> Finding:
     """Reverse and forward derivatives of first order against finite differences, parameters included."""
-    usable = _smooth_settings(subject, DIFFERENCED)
+    usable = smooth_settings(subject, DIFFERENCED)
     for setting in (usable[0], usable[-1]):
         inputs = _inputs(subject, setting, DIFFERENCED)
         torch.autograd.gradcheck(subject.function, inputs, check_forward_ad=True, **tolerances.GRADCHECK)
@@ -52,7 +52,7 @@ def check_gradcheck(subject: Subject) -> Finding:
 
 def check_gradgradcheck(subject: Subject) -> Finding:
     """Second derivatives, of x and every parameter, against finite differences of the first."""
-    setting = _smooth_settings(subject, DIFFERENCED)[-1]
+    setting = smooth_settings(subject, DIFFERENCED)[-1]
     inputs = _inputs(subject, setting, DIFFERENCED)
     torch.autograd.gradgradcheck(subject.function, inputs, **tolerances.GRADCHECK)
     return kept(f"at {setting.name}")
@@ -61,8 +61,8 @@ def check_gradgradcheck(subject: Subject) -> Finding:
 def check_forward_mode(subject: Subject) -> Finding:
     """Jacobian-vector products of torch.func.jvp against the oracle: along x, the parameters, and both."""
     ledger = Ledger()
-    for setting in _smooth_settings(subject, PUSHED):
-        at = _smooth_points(subject, setting, PUSHED)
+    for setting in smooth_settings(subject, PUSHED):
+        at = smooth_points(subject, setting, PUSHED)
         primals = tuple(t.detach() for t in _inputs(subject, setting, PUSHED))
         truth = subject.oracle(at, setting.values, exact=True)
         directions = [torch.tensor(points.rng(510 + k).normal(size=t.shape)) for k, t in enumerate(primals)]
@@ -83,7 +83,7 @@ def check_forward_mode(subject: Subject) -> Finding:
 
 def check_vmap(subject: Subject) -> Finding:
     """torch.func.vmap over inputs, over parameters and over both against a loop."""
-    ledger, setting = Ledger(), _smooth_settings(subject, SAMPLES * WIDTH)[-1]
+    ledger, setting = Ledger(), smooth_settings(subject, SAMPLES * WIDTH)[-1]
     x, parameters = _batch(subject, setting)
     many = [torch.stack([p * (1 + k / 8) for k in range(SAMPLES)]) for p in parameters]
     fixed = [None] * len(parameters)
@@ -105,7 +105,7 @@ def check_vmap(subject: Subject) -> Finding:
 
 def check_per_sample_gradients(subject: Subject) -> Finding:
     """vmap(grad(...)) of a loss by x and all parameters against one backward pass for every sample."""
-    ledger, setting = Ledger(), _smooth_settings(subject, SAMPLES * WIDTH)[-1]
+    ledger, setting = Ledger(), smooth_settings(subject, SAMPLES * WIDTH)[-1]
     x, parameters = _batch(subject, setting)
     weights = torch.tensor(points.rng(521).normal(size=WIDTH))
 
@@ -128,5 +128,5 @@ def check_per_sample_gradients(subject: Subject) -> Finding:
 
 
 def _batch(subject: Subject, setting: Setting) -> tuple[Tensor, list[Tensor]]:
-    x = torch.tensor(_smooth_points(subject, setting, SAMPLES * WIDTH)).reshape(SAMPLES, WIDTH)
+    x = torch.tensor(smooth_points(subject, setting, SAMPLES * WIDTH)).reshape(SAMPLES, WIDTH)
     return x, subject.tensors(setting.values, torch.float64, grad=False)

@@ -141,6 +141,13 @@ GRADCHECK: dict[str, Any] = {"eps": 1e-6, "atol": 1e-6, "rtol": 1e-4}
 """Central differences in fp64: error eps^2 F''' + 1e-16 |F| / eps = 1e-10 of the function's size; a wrong sign or a
 dropped term is of order 1. atol and rtol leave room for parameters whose sums are large."""
 
+SECOND_STEP = 2.0**-17
+"""Step of central differences of first derivatives in doubles: 1e-10 times a fourth derivative, and 1e-11 of the scale
+of the first ones, which are rounded."""
+
+SECOND = 1e-7
+"""Second derivatives, relative to 1 + the scale of the first ones: far above both; a forgotten one is of order 1."""
+
 KINK_MARGIN = 1e-2
 """Distance from a kink, in x, that finite differences and their 1e-6 steps need, with room for moved parameters."""
 
