@@ -43,7 +43,7 @@ from learnact.compiler.derive.values import Array, InDouble
 from learnact.compiler.functions import CLASSICAL
 from learnact.compiler.laws import Law, Normal, Uniform
 from learnact.compiler.registry import resolve
-from learnact.compiler.spec import put
+from learnact.compiler.symbols import put
 
 STEPS = 40_000  # torchortho's own, written into its three fits
 REPEATS = 3  # of our fits; the median is reported

@@ -30,7 +30,8 @@ from learnact.compiler.derive import start
 from learnact.compiler.derive.derivation import StartDerivation
 from learnact.compiler.laws import Normal
 from learnact.compiler.registry import resolve
-from learnact.compiler.spec import Activation, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import x
 
 FAMILIES = "hermite chebyshev legendre fourier fourier_free tropical tropical_rational sinusoid".split()
 DEGREES = range(1, 13)

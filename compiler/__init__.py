@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from learnact.compiler.api import derive, emit, load, lower, start, verify
     from learnact.compiler.errors import LearnactError
     from learnact.compiler.laws import Arcsine, Exponential, Normal, Uniform
-    from learnact.compiler.spec import Activation, Basis, Family, Feature, Start, gain, shift, x
+    from learnact.compiler.spec import Activation, Basis, Family, Feature, Start
+    from learnact.compiler.symbols import gain, shift, x
 
 __all__ = [
     "Activation",
@@ -44,7 +45,8 @@ _HOMES = {
     "api": ("derive", "emit", "load", "lower", "start", "verify"),
     "errors": ("LearnactError",),
     "laws": ("Arcsine", "Exponential", "Normal", "Uniform"),
-    "spec": ("Activation", "Basis", "Family", "Feature", "Start", "gain", "shift", "x"),
+    "spec": ("Activation", "Basis", "Family", "Feature", "Start"),
+    "symbols": ("gain", "shift", "x"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -19,6 +19,7 @@ from learnact.compiler.files import write_whole
 from learnact.compiler.header import read
 from learnact.compiler.laws import Law, Normal
 from learnact.compiler.registry import resolve
+from learnact.compiler.sound import check
 from learnact.compiler.spec import Activation
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def emit(
     from learnact.compiler.emit import emit as emit_activation  # noqa: PLC0415
 
     if isinstance(target, Activation):
-        source = emit_activation(target, backend=backend or "torch")
+        source = emit_activation(check(target), backend=backend or "torch")
     else:
         declaration = target if isinstance(target, Declaration) else Declaration(spec=target)
         declaration = replace(declaration, backend=backend or declaration.backend)
@@ -147,7 +148,7 @@ def cache_folder() -> Path:
 
 
 def _activation(target: Target) -> Activation:
-    return target if isinstance(target, Activation) else resolve(target)
+    return check(target) if isinstance(target, Activation) else resolve(target)
 
 
 def _import(path: Path) -> ModuleType:

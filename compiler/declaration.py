@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from learnact.compiler.errors import BadExpression, UnknownName
 from learnact.compiler.expression import from_expression, parse_law, parse_params
 from learnact.compiler.registry import resolve
+from learnact.compiler.sound import check
 from learnact.compiler.spec import Activation
 
 OPTIONS = ("--expr", "--param", "--name", "--law", "--backend")
@@ -77,7 +78,7 @@ class Declaration:
             return from_expression(self.expr, parse_params(self.params), self.name or "", law)
         found = resolve(self.spec or "")
         if law is not None:
-            found = replace(found, family=replace(found.family, law=law))
+            found = check(replace(found, family=replace(found.family, law=law)))
         return replace(found, class_name=self.name) if self.name is not None else found
 
 

@@ -12,19 +12,10 @@ import sympy as sp
 from learnact.compiler.errors import BadExpression, BadLaw, BadName, UnknownName
 from learnact.compiler.language import WORDS, UnknownSymbol, parse, parse_constant
 from learnact.compiler.laws import LAWS, Law, Normal
-from learnact.compiler.spec import (
-    NOT_REAL,
-    Activation,
-    Family,
-    Names,
-    Start,
-    Values,
-    check_identifier,
-    gain,
-    shift,
-    snake_case,
-    x,
-)
+from learnact.compiler.names import Names, check_parameter, snake_case
+from learnact.compiler.sound import check
+from learnact.compiler.spec import Activation, Family, Start, Values
+from learnact.compiler.symbols import NOT_REAL, gain, shift, x
 
 __all__ = ["from_expression", "parse", "parse_law", "parse_params"]
 
@@ -68,7 +59,7 @@ def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law
         degrees=None,
         law=law,
     )
-    activation = Activation(family, None, class_name=name)
+    activation = check(Activation(family, None, class_name=name))
     _check_values(function, values)
     return activation
 
@@ -124,7 +115,7 @@ def _check_parameters(params: Mapping[str, Number], function_name: str) -> None:
     for name in params:
         if name in WORDS:
             raise BadName(f"the parameter {name!r} is a word of the expression language; choose another")
-        check_identifier(name, "parameter")
+        check_parameter(name)
         if name == function_name:
             raise BadName(f"the parameter {name!r} has the name of the emitted function; choose another")
 

@@ -19,7 +19,7 @@ import sympy as sp
 from learnact.compiler.bounds import MAX_BITS, MAX_DECADE, MAX_DEPTH, MAX_LENGTH, MAX_POWER, bits, bounded, check_size
 from learnact.compiler.errors import BadExpression
 from learnact.compiler.functions import sigmoid, softplus
-from learnact.compiler.spec import NOT_REAL
+from learnact.compiler.symbols import NOT_REAL
 
 
 def _extremum(kind: type[sp.Max] | type[sp.Min]) -> Callable[..., sp.Expr]:

@@ -15,7 +15,8 @@ from learnact.compiler.derive.derivation import Derivation
 from learnact.compiler.derive.quantity import evaluate
 from learnact.compiler.errors import LearnactError
 from learnact.compiler.laws import Law
-from learnact.compiler.spec import Activation, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import x
 
 FORMATS = (".png", ".svg", ".pdf")
 POINTS = 801

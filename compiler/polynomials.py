@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import sympy as sp
 
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 
 def at_scale(basis: Callable[[int], sp.Expr], weights: Sequence[sp.Expr], scale: sp.Expr) -> list[sp.Expr]:

@@ -12,6 +12,7 @@ from types import ModuleType
 
 from learnact.compiler import families
 from learnact.compiler.errors import BadDeclaration, BadDegree, UnknownName, declared_code, one_line
+from learnact.compiler.sound import check
 from learnact.compiler.spec import Activation, Family
 
 
@@ -46,7 +47,7 @@ def resolve(spec: str) -> Activation:
         raise BadDegree(f"{spec!r} has {len(degree)} degrees; write one, as in '{name}:5'")
     number = _degree(spec, degree[0]) if degree else None
     with declared_code(f"{spec!r} cannot be built"):
-        return found.at(number)
+        return check(found.at(number))
 
 
 def family_of_file(path: Path, name: str) -> Family:

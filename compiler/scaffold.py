@@ -8,8 +8,8 @@ from pathlib import Path
 from string import Template
 
 from learnact.compiler.errors import BadName
+from learnact.compiler.names import check_identifier
 from learnact.compiler.registry import family_names
-from learnact.compiler.spec import check_identifier
 
 FAMILY = Template('''\
 """$title: one line on what it is and why it may be good."""

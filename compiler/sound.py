@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -16,7 +15,8 @@ from learnact.compiler.derive.quantity import evaluate
 from learnact.compiler.errors import BadDeclaration
 from learnact.compiler.lower.choice import Select, is_indicator
 from learnact.compiler.lower.general import PASSES
-from learnact.compiler.spec import NOT_REAL, Activation, gain, shift, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import NOT_REAL, gain, shift, x
 
 PROBES = (sp.Rational(1, 50), sp.Rational(3, 10), sp.Rational(7, 10), sp.Rational(49, 50))
 """Quantiles of the law at which F and its derivatives must be real and finite: no kink lies at one by chance."""
@@ -36,8 +36,12 @@ NUMERIC: dict[str, Callable[..., Any]] = {
 }
 
 
-def check(activation: Activation) -> None:
-    """Raise BadDeclaration for a function without x, with a parameter that cannot learn, or without finite values."""
+def check(activation: Activation) -> Activation:
+    """The activation, if it can be one.
+
+    Raises BadDeclaration for a function without x or without a slope, with a parameter that cannot learn, or without
+    finite values.
+    """
     spec, function = activation.names.spec, activation.function
     if not function.has(x):
         raise BadDeclaration(f"{spec}: the function {function} does not depend on x; an activation is a function of x")
@@ -50,8 +54,13 @@ def check(activation: Activation) -> None:
             raise BadDeclaration(
                 f"{spec}: the parameter {symbol} does not occur in the function (or cancels); leave it out"
             )
-    derivatives = _derivatives(function, activation.symbols)
-    for symbol, partial in zip(activation.symbols, derivatives[2:], strict=True):
+    _, slope, *partials = _derivatives(function, activation.symbols)
+    if slope == 0:
+        raise BadDeclaration(
+            f"{spec}: the function {function} has the slope 0 wherever it has one, so no gradient reaches what lies "
+            "before it; let it change smoothly, with tanh or sigmoid in place of a jump"
+        )
+    for symbol, partial in zip(activation.symbols, partials, strict=True):
         if partial == 0:
             raise BadDeclaration(
                 f"{spec}: {symbol} gets no gradient, for the function only jumps when it changes; put a number in its "
@@ -60,6 +69,7 @@ def check(activation: Activation) -> None:
     if not activation.family.law.parameter.free_symbols:
         for name in activation.family.starts:
             _check_start(activation, name)
+    return activation
 
 
 def _check_start(activation: Activation, name: str) -> None:
@@ -88,7 +98,7 @@ def _derivatives(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.
     """F, F' and every dF/dparameter, as they are emitted: kinks and jumps have the slopes that lowering states."""
     exprs: tuple[sp.Expr, ...] = (function,)
     for step in PASSES:
-        exprs = step(exprs, cast(Activation, SimpleNamespace(symbols=symbols)))  # no pass looks at more
+        exprs = step(exprs, symbols)
     return exprs
 
 

@@ -5,10 +5,7 @@ Everything downstream is computed from these two frozen objects; nothing here kn
 
 from __future__ import annotations
 
-import builtins
 import hashlib
-import keyword
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,16 +16,8 @@ import sympy as sp
 
 from learnact.compiler.errors import BadDeclaration, BadDegree, BadName, UnknownName, declared_code
 from learnact.compiler.laws import Law, Normal
-
-x = sp.Symbol("x", real=True)
-"""The input. Every declaration is an expression in this symbol and in the parameters' symbols."""
-
-gain = sp.Symbol("gain", positive=True)
-shift = sp.Symbol("shift", real=True)
-"""Unknowns of a start: write F = gain * (g + shift) and the compiler solves E[F^2] = E[F'^2] = 1."""
-
-NOT_REAL = (sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I)
-"""What no activation and no parameter value may hold."""
+from learnact.compiler.names import Names, check_parameter
+from learnact.compiler.symbols import NOT_REAL, gain, put, shift, x
 
 Values = Mapping[str, "sp.Expr | Sequence[sp.Expr]"]
 
@@ -135,74 +124,6 @@ class ParameterVector:
 
 
 @dataclass(frozen=True)
-class Names:
-    """Every name that one activation carries; the only place where names are made."""
-
-    spec: str  # hermite:5
-    slug: str  # hermite5: the file, the function and the test id
-    cls: str  # Hermite5
-
-    @classmethod
-    def of(cls, family: str, degree: int | None, class_name: str | None = None) -> Names:
-        """Names of `family:degree`; `class_name` replaces the derived class name. Raises BadName."""
-        spec = family if degree is None else f"{family}:{degree}"
-        if class_name is None:
-            slug = family if degree is None else f"{family}{degree}"
-            name = "".join(part[:1].upper() + part[1:] for part in family.split("_"))
-            class_name = name if degree is None else f"{name}{degree}"
-        else:
-            check_identifier(class_name, "class name")
-            slug = snake_case(class_name)
-        for made, what in ((slug, "name"), (class_name, "class name")):
-            check_identifier(made, what)
-            if hasattr(builtins, made):
-                raise BadName(f"the {what} {made!r} would hide Python's own; choose another")
-        if slug == class_name:
-            raise BadName(f"the class name {class_name!r} must differ from its function's; begin it with a capital")
-        return cls(spec, slug, class_name)
-
-
-def snake_case(name: str) -> str:
-    """TanhMix -> tanh_mix, Hermite5 -> hermite5."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-RESERVED = frozenset({"x", "torch", "nn", "Tensor", "self", "gain", "shift", "init", "degree", "law", "starts"})
-RESERVED |= {"moments", "spec", "channel_dim", "num_parameters", "device", "dtype", "forward", "training", "grad"}
-RESERVED |= {
-    "STARTS",
-    "BLOCK",
-    "ROW",
-    "PROBE",
-    "SCALES",
-    "SLOPES",
-    "function",
-    "parameters",
-    "pi",
-    "ctx",
-    "value",
-    "slope",
-    "abs",
-    "max",
-    "min",
-    "float",
-    "len",
-    "tuple",
-}
-
-
-def check_identifier(name: str, what: str) -> str:
-    """Return `name` if emitted code can carry it. Raises BadName."""
-    if not name.isidentifier() or not name.isascii():
-        raise BadName(f"the {what} {name!r} is no Python identifier; use letters, digits and underscores")
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        raise BadName(f"the {what} {name!r} is a Python keyword; choose another")
-    if name in RESERVED or name.startswith("_") or name.endswith("_"):
-        raise BadName(f"the {what} {name!r} is taken by the emitted module; choose another")
-    return name
-
-
-@dataclass(frozen=True)
 class Activation:
     """One activation: a family at one degree. Equal declarations give equal digests."""
 
@@ -212,9 +133,7 @@ class Activation:
 
     def __post_init__(self) -> None:
         for name in self.family.parameters:
-            check_identifier(name, "parameter")
-            if hasattr_of_module(name):
-                raise BadName(f"the parameter {name!r} would hide torch.nn.Module.{name}; choose another")
+            check_parameter(name)
         extra = self.function.free_symbols - {x} - {s for v in self.parameters for s in v.symbols}
         if extra:
             raise BadDeclaration(f"{self.names.spec}: unknown symbols {sorted(map(str, extra))} in the function")
@@ -227,9 +146,6 @@ class Activation:
                 )
         self._check_symbols()
         self._check_texts()
-        from learnact.compiler.sound import check  # noqa: PLC0415  (it needs lowering, which needs this module)
-
-        check(self)
 
     def _check_symbols(self) -> None:
         """No two quantities of the emitted code may carry one name."""
@@ -367,43 +283,3 @@ class Activation:
     def digest(self) -> str:
         """SHA-256 of the canonical text, hexadecimal."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()
-
-
-MODULE_ATTRIBUTES = frozenset(
-    "add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval extra_repr "
-    "float get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia "
-    "named_buffers named_children named_modules named_parameters parameters register_buffer register_forward_hook "
-    "register_module register_parameter requires_grad_ set_extra_state set_submodule share_memory state_dict to "
-    "to_empty train type xpu zero_grad".split()
-)
-"""Public attributes of torch.nn.Module (the compiler does not import torch); a test keeps the list true."""
-
-
-def hasattr_of_module(name: str) -> bool:
-    """Whether a parameter of this name would hide an attribute of torch.nn.Module."""
-    return name in MODULE_ATTRIBUTES
-
-
-def put(expr: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
-    """Put values in without letting Max and Min compare their arguments (seconds, with erfinv inside)."""
-    if not expr.args or not expr.free_symbols & values.keys():
-        return values.get(expr, expr)
-    arguments = [put(e, values) for e in expr.args]
-    if isinstance(expr, (sp.Max, sp.Min)):
-        return expr.func(*arguments, evaluate=False)
-    return expr.func(*arguments)
-
-
-def tie_order(arguments: Sequence[sp.Expr], symbols: Sequence[sp.Symbol]) -> list[sp.Expr]:
-    """Arguments of a Max in the order in which ties are decided: at a tie the first one's derivative counts.
-
-    Arguments without parameters come first, then by the first parameter (in declared order) that occurs;
-    so ReLU'(0) = 0, and a tropical polynomial takes the flatter of two tied pieces.
-    """
-    rank = {s: k for k, s in enumerate(symbols)}
-
-    def key(e: sp.Expr) -> tuple[int, Any]:
-        ranks = [rank[s] for s in e.free_symbols if s in rank]
-        return min(ranks, default=-1), sp.default_sort_key(e)
-
-    return sorted(arguments, key=key)

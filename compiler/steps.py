@@ -9,7 +9,7 @@ import sympy as sp
 from learnact.compiler.derive.balance import Expectations, tidy
 from learnact.compiler.derive.derivation import Derivation, StartDerivation
 from learnact.compiler.derive.quantity import DIGITS, Quantity
-from learnact.compiler.spec import gain, put, shift
+from learnact.compiler.symbols import gain, put, shift
 
 
 @dataclass(frozen=True)

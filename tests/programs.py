@@ -23,7 +23,8 @@ from learnact.compiler.lower.choice import (
     Smallest,
     Step,
 )
-from learnact.compiler.spec import Activation, tie_order, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import tie_order, x
 
 DIGITS = 40
 CLOSE = mpf("1e-25")  # relative to 1 + |truth|: 40 digits less what a recurrence of degree 12 and large powers lose

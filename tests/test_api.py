@@ -9,8 +9,8 @@ import torch
 from learnact.compiler import Normal, api, header, pages, registry
 from learnact.compiler.errors import BadExpression, BadLaw
 from learnact.compiler.expression import from_expression
-from learnact.compiler.spec import put, x
 from learnact.compiler.steps import solved
+from learnact.compiler.symbols import put, x
 
 STEP_ROUNDING = 1e-13  # absolute: a few roundings of numbers of order ten
 FLOAT_ROUNDING = 1e-15  # relative: two correct roundings of one exact value differ by an ulp at most

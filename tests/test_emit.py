@@ -30,7 +30,8 @@ from learnact.compiler.expression import from_expression
 from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.lower import choice
 from learnact.compiler.registry import family_names, resolve
-from learnact.compiler.spec import Activation, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import x
 from learnact.compiler.version import VERSION
 
 rendering = import_module("learnact.compiler.emit.render")  # the package's own `render` is the function
@@ -427,6 +428,6 @@ def test_an_argument_that_loses_passes_nothing_on_though_it_be_infinite(compiled
 
 
 def test_arguments_whose_derivatives_agree_need_no_winner() -> None:
-    activation = from_expression("a*Max(sign(x), sign(x - 1)/2, -sign(x + 1))", {"a": "2"}, "Steps")
+    activation = from_expression("a*(x + Max(sign(x), sign(x - 1)/2, -sign(x + 1)))", {"a": "2"}, "Steps")
     module = executed(emit(activation))["Steps"](init="declared")
-    assert module(torch.tensor([-2.0, 0.5, 3.0])).tolist() == [2, 2, 2]
+    assert module(torch.tensor([-2.0, 0.5, 3.0])).tolist() == [-2, 3, 8]

@@ -13,7 +13,7 @@ from learnact.compiler.derive.expectation import derivative, expect
 from learnact.compiler.errors import Divergent, NoClosedForm
 from learnact.compiler.functions import gelu, sigmoid, silu, softplus
 from learnact.compiler.laws import Arcsine, Exponential, Law, Normal, Uniform
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 R = sp.Rational
 S = sp.Symbol("s", positive=True)  # sigma, the limit or the rate, as the law has it

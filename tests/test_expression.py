@@ -17,7 +17,8 @@ from learnact.compiler.expression import from_expression, homogeneity, parse_law
 from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.language import WORDS, parse
 from learnact.compiler.laws import Arcsine, Exponential, Normal, Uniform
-from learnact.compiler.spec import Activation, gain, shift, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import gain, shift, x
 
 A, B, C = (sp.Symbol(name, real=True) for name in "abc")
 NAMES = {"x": x, "a": A, "b": B, "c": C}
@@ -276,6 +277,8 @@ def test_homogeneity_is_read_off_the_structure(expr, degree):
         ("a*x", ("a",), "Trial", BadExpression, "NAME=VALUE"),
         ("a*x", ("a=1", "a=2"), "Trial", BadExpression, "twice"),
         ("a*log(x)", ("a=1",), "Trial", BadDeclaration, "not real at x = -"),
+        ("a*sign(x)", ("a=1",), "Trial", BadDeclaration, "has the slope 0"),
+        ("a*Heaviside(x - 1)", ("a=1",), "Trial", BadDeclaration, "has the slope 0"),
         ("a*sqrt(x)", ("a=1",), "Trial", BadDeclaration, "not real at x = -"),
         ("a*x**b", ("a=1", "b=2"), "Trial", BadDeclaration, "dF/db is not finite at x = -"),
         ("a*x**b", ("a=1", "b=1/2"), "Trial", BadDeclaration, "softplus(x)**b"),

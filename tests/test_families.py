@@ -12,7 +12,8 @@ from references import DEGREES, FAMILIES, SPECS, WITH_DEGREE, shape
 from learnact.compiler import registry
 from learnact.compiler.errors import BadDegree
 from learnact.compiler.registry import resolve
-from learnact.compiler.spec import Activation, Feature, x
+from learnact.compiler.spec import Activation, Feature
+from learnact.compiler.symbols import x
 
 POINTS = np.linspace(-3.1, 3.3, 41)  # none of them a kink of the values drawn below
 VALUE = 1e-11  # relative to the sum of all terms' sizes: degree 12 in powers of x loses four digits of sixteen

@@ -22,7 +22,8 @@ from learnact.compiler.families.fourier import polar
 from learnact.compiler.functions import CLASSICAL, sigmoid
 from learnact.compiler.laws import Arcsine, Exponential, Law, Normal, Uniform
 from learnact.compiler.registry import resolve
-from learnact.compiler.spec import Family, HingeFit, LinearFit, Start, x
+from learnact.compiler.spec import Family, HingeFit, LinearFit, Start
+from learnact.compiler.symbols import x
 
 STEP = 1e-3  # of a parameter: the objective rises by about STEP^2 = 1e-6
 NOISE = 1e-12  # of the objective: values of free knots are kept to 10 decimals, so the minimum is off by 1e-20

@@ -12,7 +12,8 @@ import sympy as sp
 from learnact.compiler import laws
 from learnact.compiler.emit import emit, write
 from learnact.compiler.expression import from_expression
-from learnact.compiler.spec import Activation, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import x
 from learnact.compiler.verify import Report, quadrature, tolerances, verify
 from learnact.compiler.verify.oracle import Oracle
 

@@ -16,8 +16,10 @@ from programs import DIGITS, assert_equal, program_at, run
 from learnact.compiler.errors import BadDeclaration, BadName
 from learnact.compiler.expression import from_expression
 from learnact.compiler.lower import Program, lower
+from learnact.compiler.names import RESERVED
 from learnact.compiler.registry import resolve
-from learnact.compiler.spec import RESERVED, Activation, Basis, Family, Feature, Start, x
+from learnact.compiler.spec import Activation, Basis, Family, Feature, Start
+from learnact.compiler.symbols import x
 
 a, b = sp.symbols("a b", real=True)
 

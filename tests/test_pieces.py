@@ -8,7 +8,7 @@ import sympy as sp
 from learnact.compiler.derive.expectation import derivative, kinks, pieces
 from learnact.compiler.errors import NoClosedForm
 from learnact.compiler.functions import gelu, silu, softplus
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 R = sp.Rational
 S = sp.Symbol("s", positive=True)

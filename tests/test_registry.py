@@ -14,7 +14,8 @@ from learnact.compiler.declaration import Declaration
 from learnact.compiler.errors import BadDeclaration, BadDegree, BadExpression, BadName, LearnactError, UnknownName
 from learnact.compiler.laws import Uniform
 from learnact.compiler.scaffold import family_file
-from learnact.compiler.spec import Family, x
+from learnact.compiler.spec import Family
+from learnact.compiler.symbols import x
 
 WAVE = """
 import sympy as sp

@@ -14,7 +14,8 @@ from conftest import import_file
 
 from learnact.compiler.lower import lower
 from learnact.compiler.registry import resolve
-from learnact.compiler.spec import Activation, Basis, Family, Feature, Start, x
+from learnact.compiler.spec import Activation, Basis, Family, Feature, Start
+from learnact.compiler.symbols import x
 
 EXACT = ("hermite:1", "hermite:7", "chebyshev:6", "legendre:12", "fourier:1", "fourier:7")
 EMITTED = ("hermite:5", "legendre:4", "fourier:5")

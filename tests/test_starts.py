@@ -15,7 +15,8 @@ from learnact.compiler.derive.quantity import evaluate
 from learnact.compiler.errors import BadDeclaration, UnknownName
 from learnact.compiler.laws import Exponential, Law, Normal, Uniform
 from learnact.compiler.registry import resolve
-from learnact.compiler.spec import Activation, Family, Start, gain, shift, x
+from learnact.compiler.spec import Activation, Family, Start
+from learnact.compiler.symbols import gain, shift, x
 
 UNIT = 1e-12  # |E[F^2] - 1|: solved exactly, stored as doubles, integrated to 1e-14 of the largest term
 WIDE_UNIT = 1e-9  # at sigma = 2: x^24 under N(0, 4) makes the terms of a polynomial 1e4 times larger

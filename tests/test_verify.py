@@ -20,7 +20,8 @@ from learnact.compiler.emit import write
 from learnact.compiler.errors import UnknownName, UnsupportedNode
 from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.registry import resolve
-from learnact.compiler.spec import Activation, Family, Start, x
+from learnact.compiler.spec import Activation, Family, Start
+from learnact.compiler.symbols import x
 from learnact.compiler.verify import CHECKS, SLOW, STATIC, points, quadrature, tolerances, verify
 from learnact.compiler.verify.ledger import Broken, Ledger
 from learnact.compiler.verify.oracle import Oracle, Truth

@@ -19,7 +19,7 @@ from learnact.compiler.derive.derivation import Moments
 from learnact.compiler.derive.expectation import derivative, expect
 from learnact.compiler.derive.quantity import Quantity, evaluate
 from learnact.compiler.laws import Law
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 ZERO_BELOW = sp.Float(10) ** -25
 """A number computed to 40 digits and smaller than this is zero: 15 digits are left for cancellation."""

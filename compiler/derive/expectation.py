@@ -12,7 +12,7 @@ from learnact.compiler.derive.quadrature import quadrature
 from learnact.compiler.derive.quantity import DIGITS, Quantity
 from learnact.compiler.errors import Divergent, NoClosedForm
 from learnact.compiler.laws import Law
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 __all__ = ["derivative", "expect", "kinks", "pieces"]
 

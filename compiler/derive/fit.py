@@ -23,7 +23,8 @@ from learnact.compiler.derive.target import Target, target
 from learnact.compiler.derive.values import Array, InDouble
 from learnact.compiler.errors import BadDeclaration, NoStart, declared_code
 from learnact.compiler.laws import Law, Normal
-from learnact.compiler.spec import Activation, LinearFit, Values, put
+from learnact.compiler.spec import Activation, LinearFit, Values
+from learnact.compiler.symbols import put
 
 CENTRAL = 4
 """The largest error is looked for on this many standard deviations, or on the support if it is narrower."""

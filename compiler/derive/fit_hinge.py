@@ -21,7 +21,7 @@ from learnact.compiler.derive.target import Target
 from learnact.compiler.derive.values import Array
 from learnact.compiler.errors import NoStart
 from learnact.compiler.laws import Law
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 TAILS = 1.25
 """Exact asymptotes are taken when they raise the root of the objective by at most this factor.

@@ -18,7 +18,7 @@ from learnact.compiler.derive.target import Target
 from learnact.compiler.derive.values import InFixedPoint, Integers, from_fixed
 from learnact.compiler.errors import NoStart
 from learnact.compiler.laws import Law
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 AMPLIFICATION = 50
 """Most that the terms' norms may add up to, in units of the target's norm, before the fit is regularised.

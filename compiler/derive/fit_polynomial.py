@@ -24,7 +24,7 @@ from learnact.compiler.derive.quantity import DIGITS, Quantity
 from learnact.compiler.derive.target import Target
 from learnact.compiler.derive.values import InFixedPoint, Integers, from_fixed, to_fixed
 from learnact.compiler.laws import Normal
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 Parts = Mapping[sp.Expr, Sequence[sp.Expr]]
 """Numbers c_k as sum over factors of factor * coefficients[k]: the irrational factor is kept out of the arithmetic."""

@@ -8,7 +8,7 @@ import mpmath as mp
 import sympy as sp
 
 from learnact.compiler.derive.compare import number
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 
 def _heaviside(u: mp.mpf, at_zero: mp.mpf) -> mp.mpf:

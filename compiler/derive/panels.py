@@ -13,7 +13,7 @@ from learnact.compiler.derive.moments import unit
 from learnact.compiler.derive.values import Array, InDouble
 from learnact.compiler.errors import NoStart
 from learnact.compiler.laws import Arcsine, Exponential, Law, Normal
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 PANEL_NODES = 16
 """Gauss-Legendre nodes a panel."""

@@ -13,7 +13,7 @@ from sympy.core.relational import Relational
 from learnact.compiler.derive.compare import between, less, order, sign
 from learnact.compiler.derive.terms import ZERO, Poly, polynomial
 from learnact.compiler.errors import NoClosedForm
-from learnact.compiler.spec import tie_order, x
+from learnact.compiler.symbols import tie_order, x
 
 NONSMOOTH = (sp.Abs, sp.Max, sp.Min, sp.sign, sp.Heaviside, sp.Piecewise)
 STEPS = (sp.floor, sp.ceiling)

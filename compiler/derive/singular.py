@@ -14,7 +14,7 @@ from learnact.compiler.derive.compare import number
 from learnact.compiler.derive.numeric import numeric
 from learnact.compiler.derive.pieces import NONSMOOTH, STEPS, kinks, roots
 from learnact.compiler.errors import Divergent, NoClosedForm
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 SAMPLES = 512
 """Points of the support at which a switch function's sign is looked at; closer pairs of roots are missed."""

@@ -9,7 +9,8 @@ from learnact.compiler.derive.derivation import StartDerivation
 from learnact.compiler.derive.quantity import evaluate
 from learnact.compiler.errors import BadDeclaration
 from learnact.compiler.laws import Law
-from learnact.compiler.spec import Activation, gain, put, shift, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import gain, put, shift, x
 
 PROBES = (
     (sp.Rational(2, 7), sp.Rational(5, 3), sp.Rational(-3, 4)),

@@ -12,7 +12,7 @@ from learnact.compiler.derive.pieces import derivative, kinks
 from learnact.compiler.derive.values import Array, InDouble
 from learnact.compiler.errors import UnknownName
 from learnact.compiler.functions import CLASSICAL
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import sympy as sp
 
 from learnact.compiler.derive.compare import sign
 from learnact.compiler.errors import NoClosedForm
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 ZERO, ONE = sp.S.Zero, sp.S.One
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from learnact.compiler.derive.compare import number
 from learnact.compiler.derive.quantity import evaluate
 from learnact.compiler.functions import sigmoid
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.object_]

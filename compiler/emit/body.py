@@ -34,8 +34,8 @@ def prepare_lines(program: Program) -> list[str]:
     return lines
 
 
-def _printer(program: Program, settled: Collection[sp.Symbol] = ()) -> TorchPrinter:
-    return TorchPrinter((e for i in program.inputs for e in i.entries), settled)
+def _printer(program: Program, once: Collection[sp.Symbol] = ()) -> TorchPrinter:
+    return TorchPrinter((e for i in program.inputs for e in i.entries), once)
 
 
 def forward_lines(program: Program) -> list[str]:

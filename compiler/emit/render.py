@@ -155,6 +155,8 @@ def documentation(derivation: Derivation) -> list[str]:
     for s in derivation.starts:
         if s.reason:
             lines += ["", *textwrap.wrap(f"{s.name}: {s.reason}", LINE - 8)]
+    for name, reason in derivation.missing.items():
+        lines += ["", *textwrap.wrap(f"No start {name}: {reason}", LINE - 8)]
     lines += ["", "Half types compute in float32; gradients of parameters come in the parameters' dtype."]
     if family.reference:
         lines.append(f"Reference: {family.reference}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from learnact.compiler.spec import Names
+from learnact.compiler.names import Names
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from learnact.compiler.emit.printer import GRAD, Printer, number
 from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.lower.choice import Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.lower.program import Statement
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 CALLS: dict[type, str] = {
     sp.exp: "torch.exp",

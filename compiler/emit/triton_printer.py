@@ -11,7 +11,7 @@ from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.lower.choice import IndexOfSmallest, Largest, Magnitude, Select, Sign, Winner
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Statement
-from learnact.compiler.spec import x
+from learnact.compiler.symbols import x
 
 CALLS: dict[type, str] = {
     sp.exp: "tl.exp",

@@ -3,7 +3,8 @@
 import sympy as sp
 
 from learnact.compiler.polynomials import at_scale
-from learnact.compiler.spec import Basis, Family, Feature, LinearFit, Start, gain, shift, slope_of, x
+from learnact.compiler.spec import Basis, Family, Feature, LinearFit, Start, slope_of
+from learnact.compiler.symbols import gain, shift, x
 
 
 def recurrence(n: int) -> tuple[Feature, ...]:

@@ -3,7 +3,8 @@
 import sympy as sp
 
 from learnact.compiler.families.fourier import polar
-from learnact.compiler.spec import Family, LinearFit, Start, gain, shift, x
+from learnact.compiler.spec import Family, LinearFit, Start
+from learnact.compiler.symbols import gain, shift, x
 
 
 def balanced(n, law):

@@ -2,7 +2,8 @@
 
 import sympy as sp
 
-from learnact.compiler.spec import Family, Start, gain, x
+from learnact.compiler.spec import Family, Start
+from learnact.compiler.symbols import gain, x
 
 sinusoid = Family(
     name="sinusoid",

@@ -3,7 +3,8 @@
 import sympy as sp
 
 from learnact.compiler.hinges import max_of_lines
-from learnact.compiler.spec import Family, Start, gain, shift, x
+from learnact.compiler.spec import Family, Start
+from learnact.compiler.symbols import gain, shift, x
 
 
 def equal_probability(n, law):

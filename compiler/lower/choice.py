@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import sympy as sp
 
 from learnact.compiler.derive.quantity import evaluate
-from learnact.compiler.spec import tie_order
+from learnact.compiler.symbols import tie_order
 
 
 class Flat(sp.Function):
@@ -82,7 +82,7 @@ STATED: dict[type, type[sp.Function]] = {sp.Abs: Magnitude, sp.sign: Sign, sp.He
 
 
 def choose(expr: sp.Expr, symbols: Sequence[sp.Symbol]) -> sp.Expr:
-    """Replace SymPy's kinked functions, innermost first; Max and Min take the order of spec.tie_order."""
+    """Replace SymPy's kinked functions, innermost first; Max and Min take the order of symbols.tie_order."""
     if not expr.args or not expr.has(sp.Max, sp.Min, *STATED):
         return expr
     arguments = [choose(e, symbols) for e in expr.args]

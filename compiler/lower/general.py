@@ -11,14 +11,16 @@ from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.lower.choice import Largest, Select, Smallest, Winner, choose, is_indicator
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Input, Statement
-from learnact.compiler.spec import Activation, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import x
 
 EXTREMA = (Largest, Smallest)
 
-Pass = Callable[[tuple[sp.Expr, ...], Activation], tuple[sp.Expr, ...]]
+Pass = Callable[[tuple[sp.Expr, ...], Sequence[sp.Symbol]], tuple[sp.Expr, ...]]
+"""(expressions, parameters' symbols) -> expressions."""
 
 
-def stabilize(exprs: tuple[sp.Expr, ...], activation: Activation) -> tuple[sp.Expr, ...]:
+def stabilize(exprs: tuple[sp.Expr, ...], symbols: Sequence[sp.Symbol]) -> tuple[sp.Expr, ...]:
     """log(1 + exp u) -> softplus(u) and 1/(1 + exp u) -> sigmoid(-u): the naive forms overflow in fp32 at |u| = 88."""
     u = sp.Wild("u")
     out = []
@@ -28,7 +30,7 @@ def stabilize(exprs: tuple[sp.Expr, ...], activation: Activation) -> tuple[sp.Ex
     return tuple(out)
 
 
-def plain_conditions(exprs: tuple[sp.Expr, ...], activation: Activation) -> tuple[sp.Expr, ...]:
+def plain_conditions(exprs: tuple[sp.Expr, ...], symbols: Sequence[sp.Symbol]) -> tuple[sp.Expr, ...]:
     """If-then-else among conditions, SymPy's form of a comparison with a Piecewise, becomes and, or."""
 
     def plain(c: sp.Basic, yes: sp.Basic, no: sp.Basic) -> sp.Basic:
@@ -37,15 +39,15 @@ def plain_conditions(exprs: tuple[sp.Expr, ...], activation: Activation) -> tupl
     return tuple(e.replace(sp.ITE, plain) for e in exprs)
 
 
-def make_choices(exprs: tuple[sp.Expr, ...], activation: Activation) -> tuple[sp.Expr, ...]:
+def make_choices(exprs: tuple[sp.Expr, ...], symbols: Sequence[sp.Symbol]) -> tuple[sp.Expr, ...]:
     """Functions with kinks become those whose derivatives are stated."""
-    return tuple(choose(e, activation.symbols) for e in exprs)
+    return tuple(choose(e, symbols) for e in exprs)
 
 
-def differentiate(exprs: tuple[sp.Expr, ...], activation: Activation) -> tuple[sp.Expr, ...]:
+def differentiate(exprs: tuple[sp.Expr, ...], symbols: Sequence[sp.Symbol]) -> tuple[sp.Expr, ...]:
     """F -> F, dF/dx, dF/d(parameter) ..."""
     (f,) = exprs
-    return (f, *(sp.diff(f, s) for s in (x, *activation.symbols)))
+    return (f, *(sp.diff(f, s) for s in (x, *symbols)))
 
 
 PASSES: tuple[Pass, ...] = (stabilize, plain_conditions, make_choices, differentiate)
@@ -56,7 +58,7 @@ def lower_general(activation: Activation) -> tuple[tuple[Input, ...], Block, Blo
     exprs: tuple[sp.Expr, ...] = (activation.function,)
     report = []
     for step in PASSES:
-        exprs = step(exprs, activation)
+        exprs = step(exprs, activation.symbols)
         report.append((step.__name__, sum(int(sp.count_ops(e)) for e in exprs)))
     fresh = Fresh(v.name for v in activation.parameters)
     inputs = []

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import sympy as sp
 
-from learnact.compiler.spec import RESERVED
+from learnact.compiler.names import RESERVED
 
 LETTERS = "abcdefgklmqruvwyz"
 

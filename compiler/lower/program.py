@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from learnact.compiler.spec import Activation, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import x
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import sympy as sp
 
 from learnact.compiler.lower.program import Input, Row, Rows
-from learnact.compiler.spec import Activation, Feature, x
+from learnact.compiler.spec import Activation, Feature
+from learnact.compiler.symbols import x
 
 
 def lower_rows(activation: Activation, inputs: Sequence[Input], partials: Sequence[sp.Expr]) -> Rows | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import sympy as sp
 
-from learnact.compiler.spec import gain, shift
+from learnact.compiler.symbols import gain, shift
 from learnact.compiler.verify import quadrature, tolerances
 from learnact.compiler.verify.checks_fits import check_fit
 from learnact.compiler.verify.ledger import Finding, Ledger
@@ -69,8 +69,7 @@ def check_starts(subject: Subject) -> Finding:
 
 def _declared(subject: Subject, start: str, ledger: Ledger) -> None:
     activation = subject.activation
-    values = activation.start(start).values(activation.degree, subject.law)
-    pairs = activation.assign(values)
+    pairs = activation.start_values(start, subject.law)
     exprs = [pairs[s] for s in activation.symbols]
     found = np.array(subject.printed(start))
     unknowns = [u for u in (gain, shift) if any(e.has(u) for e in exprs)]

@@ -214,7 +214,7 @@ def _at_kinks(subject: Subject, setting: Setting, ledger: Ledger) -> None:
 
 
 def check_ties(subject: Subject) -> Finding:
-    """Exact ties, met with small integers: the first of the tied pieces in `spec.tie_order` takes the derivative."""
+    """Exact ties, met with small integers: the first of the tied pieces in `symbols.tie_order` takes the derivative."""
     if not subject.activation.function.has(*KINKED):
         raise NotApplicable("no piece of the function can tie")
     if not points.decided_exactly(subject.activation):

@@ -1,6 +1,6 @@
 """The referee's own differentiation: walk the declared expression once, carrying value and first derivatives.
 
-Conventions where a derivative does not exist: a tie of Max or Min takes the first argument in `spec.tie_order`;
+Conventions where a derivative does not exist: a tie of Max or Min takes the first argument in `symbols.tie_order`;
 sign(0) = 0, so Abs'(0) = 0; Heaviside and sign have derivative 0 everywhere.
 """
 
@@ -14,7 +14,7 @@ import sympy as sp
 from sympy.core.relational import Relational
 
 from learnact.compiler.errors import UnsupportedNode
-from learnact.compiler.spec import tie_order
+from learnact.compiler.symbols import tie_order
 from learnact.compiler.verify.measured import Array, Field, Measured, derivative, elementary
 
 KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)

@@ -13,7 +13,8 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from learnact.compiler.spec import Activation, x
+from learnact.compiler.spec import Activation
+from learnact.compiler.symbols import x
 from learnact.compiler.verify.jets import Walk
 from learnact.compiler.verify.measured import DIGITS, DOUBLE, EXACT, LIMIT, LIMIT_DIGITS, Array, Field, Measured
 

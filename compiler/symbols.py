@@ -1,0 +1,43 @@
+"""The symbols in which declarations are written, and how values are put in for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sympy as sp
+
+x = sp.Symbol("x", real=True)
+"""The input. Every declaration is an expression in this symbol and in the parameters' symbols."""
+
+gain = sp.Symbol("gain", positive=True)
+shift = sp.Symbol("shift", real=True)
+"""Unknowns of a start: write F = gain * (g + shift) and the compiler solves E[F^2] = E[F'^2] = 1."""
+
+NOT_REAL = (sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I)
+"""What no activation and no parameter value may hold."""
+
+
+def put(expr: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
+    """Put values in without letting Max and Min compare their arguments (seconds, with erfinv inside)."""
+    if not expr.args or not expr.free_symbols & values.keys():
+        return values.get(expr, expr)
+    arguments = [put(e, values) for e in expr.args]
+    if isinstance(expr, (sp.Max, sp.Min)):
+        return expr.func(*arguments, evaluate=False)
+    return expr.func(*arguments)
+
+
+def tie_order(arguments: Sequence[sp.Expr], symbols: Sequence[sp.Symbol]) -> list[sp.Expr]:
+    """Arguments of a Max in the order in which ties are decided: at a tie the first one's derivative counts.
+
+    Arguments without parameters come first, then by the first parameter (in declared order) that occurs;
+    so ReLU'(0) = 0, and a tropical polynomial takes the flatter of two tied pieces.
+    """
+    rank = {s: k for k, s in enumerate(symbols)}
+
+    def key(e: sp.Expr) -> tuple[int, Any]:
+        ranks = [rank[s] for s in e.free_symbols if s in rank]
+        return min(ranks, default=-1), sp.default_sort_key(e)
+
+    return sorted(arguments, key=key)
