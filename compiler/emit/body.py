@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import sympy as sp
 
@@ -41,16 +41,16 @@ def _printer(program: Program, once: Collection[sp.Symbol] = ()) -> TorchPrinter
 def forward_lines(program: Program) -> list[str]:
     """Statements of F, then its return."""
     printer = _printer(program)
-    lines = [line for s in program.forward.statements for line in printer.lines(s)]
-    return lines + printer.assignment("return", program.forward.results[0])
+    lines, (value,) = printer.block(program.forward, _names(program))
+    return lines + printer.assignment("return", value)
 
 
 def backward_lines(program: Program) -> list[str]:
     """Statements of the derivatives, then their return, each times the gradient that comes in."""
     printer = _printer(program, settled(program.backward))
-    lines = [line for s in program.backward.statements for line in printer.lines(s)]
-    lines += printer.assignment("slope =", program.slope)
-    named, values = _weighted(program)
+    lines, (slope, *partials) = printer.block(program.backward, _names(program))
+    lines += printer.assignment("slope =", slope)
+    named, values = _weighted(program, partials)
     lines += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
     products = [printer(v) for v in values]
     flat = f"return grad * slope, ({', '.join(products)}{',' if len(products) == 1 else ''})"
@@ -59,9 +59,9 @@ def backward_lines(program: Program) -> list[str]:
     return [*lines, "return grad * slope, (", *(f"    {p}," for p in products), ")"]
 
 
-def _weighted(program: Program) -> tuple[dict[sp.Expr, sp.Symbol], list[sp.Expr]]:
+def _weighted(program: Program, partials: Sequence[sp.Expr]) -> tuple[dict[sp.Expr, sp.Symbol], list[sp.Expr]]:
     """grad times each partial; what several pieces of a choice would each multiply again gets a name first."""
-    values = [GRAD * p for p in program.partials]
+    values = [GRAD * p for p in partials]
     pieces = {v: f for v in values for f in sp.Mul.make_args(v) if is_indicator(f)}
 
     def entry(value: sp.Expr) -> tuple[int, sp.Expr]:
@@ -71,7 +71,7 @@ def _weighted(program: Program) -> tuple[dict[sp.Expr, sp.Symbol], list[sp.Expr]
         return k, piece.args[1 + k] * value / piece
 
     often = Counter(entry(v)[1] for v in values if v in pieces)
-    fresh = Fresh([*(s.target.name for s in program.backward.statements), *_names(program), GRAD.name])
+    fresh = Fresh(_names(program))
     named = {e: fresh.numbered("weight") for e, count in often.items() if count > 1 and not e.is_Symbol}
 
     def renamed(value: sp.Expr) -> sp.Expr:
@@ -85,6 +85,11 @@ def _weighted(program: Program) -> tuple[dict[sp.Expr, sp.Symbol], list[sp.Expr]
 
 
 def _names(program: Program) -> list[str]:
-    """What the arguments of _gradients and their entries are called, and the winners' values."""
-    best = [s.best.name for s in program.backward.statements if s.best is not None]
-    return [*best, *(n for i in program.inputs for n in (i.name, f"{i.name}_", *(e.name for e in i.entries)))]
+    """What the arguments of _value and _gradients, their entries and the statements' targets are called."""
+    statements = (*program.forward.statements, *program.backward.statements)
+    targets = [t.name for s in statements for t in (s.target, s.best) if t is not None]
+    return [
+        GRAD.name,
+        *targets,
+        *(n for i in program.inputs for n in (i.name, f"{i.name}_", *(e.name for e in i.entries))),
+    ]

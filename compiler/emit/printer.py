@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 import sympy as sp
@@ -12,9 +13,11 @@ from sympy.logic.boolalg import Boolean
 
 from learnact.compiler.derive.quantity import evaluate
 from learnact.compiler.emit.layout import assigned
+from learnact.compiler.emit.pairs import Pairs
 from learnact.compiler.errors import UnsupportedNode
 from learnact.compiler.lower.choice import Largest, Select, Sign, Smallest, Step, Winner, is_indicator
-from learnact.compiler.lower.program import Statement
+from learnact.compiler.lower.names import Fresh
+from learnact.compiler.lower.program import Block, Statement
 
 RELATIONS = {
     sp.StrictGreaterThan: ">",
@@ -68,6 +71,26 @@ class Printer(ABC):
         if isinstance(value, Select) and not is_indicator(value):
             return self._chosen(name, value)
         return [f"{name} = {self(value)}"]
+
+    def block(self, block: Block, taken: Iterable[str]) -> tuple[list[str], tuple[sp.Expr, ...]]:
+        """Lines of all statements, and the results in terms of their names; none of the new names is `taken`.
+
+        Where a sine and a cosine of one argument are both wanted, one call finds both.
+        """
+        pairs = Pairs(block, Fresh(taken))
+        lines = []
+        for statement in block.statements:
+            lines += [self._pair(*pair) for pair in pairs.due(statement.value)]
+            value = statement.value.xreplace(pairs.names)
+            if value != statement.target:  # else the statement is the sine or cosine itself, found by now
+                lines += self.lines(replace(statement, value=value))
+        for result in block.results:
+            lines += [self._pair(*pair) for pair in pairs.due(result)]
+        return lines, tuple(r.xreplace(pairs.names) for r in block.results)
+
+    @abstractmethod
+    def _pair(self, sine: sp.Symbol, cosine: sp.Symbol, argument: sp.Expr) -> str:
+        """Sine and cosine of one argument."""
 
     def assignment(self, head: str, value: sp.Expr) -> list[str]:
         """head and an expression, a term a line where that is too long for one."""

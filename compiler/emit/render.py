@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import textwrap
 from collections.abc import Sequence
 from functools import lru_cache
@@ -78,6 +79,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
     inputs = [i.name for i in program.inputs]
     own = {e.name for i in program.inputs for e in i.entries}
     arguments = ["x", *(f"{i}_" if i in own else i for i in inputs)]
+    forward, backward = forward_lines(program), backward_lines(program)
     return {
         "title": family.title if activation.degree is None else f"{family.title} of degree {activation.degree}",
         "formula": formula_lines(family.formula or str(activation.function)),
@@ -116,15 +118,26 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
             f"{_targets(i.entries)} = {argument}.unbind()"
             for i, argument in zip(program.inputs, arguments[1:], strict=True)
         ],
-        "forward": forward_lines(program),
-        "backward": backward_lines(program),
+        "forward": forward,
+        "backward": backward,
         "triton": kernel_context(program, backend),
         "rows": rows_context(program),
         "scaled": any(i.factors for i in program.inputs),
         "choices": any(
             r.has(Winner, Largest, Smallest) for block in (program.forward, program.backward) for r in block.all
         ),
-        "trigonometry": any(r.has(sp.sin, sp.cos) for block in (program.forward, program.backward) for r in block.all),
+        "trigonometry": _trigonometry(program, [*forward, *backward]),
+    }
+
+
+def _trigonometry(program: Program, lines: Sequence[str]) -> dict[str, Any] | None:
+    """The functions of trigonometry.py.jinja that the lines call beside `_sin_and_cos`; None if there is no sine."""
+    if not any(e.has(sp.sin, sp.cos) for block in (program.forward, program.backward) for e in block.all):
+        return None
+    return {
+        "alone": [
+            (name, k) for k, name in enumerate(("sin", "cos")) if any(re.search(rf"\b_{name}\(", t) for t in lines)
+        ]
     }
 
 

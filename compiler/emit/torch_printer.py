@@ -35,7 +35,7 @@ CALLS: dict[type, str] = {
 """SymPy function -> torch call of one argument; a new function is one line here."""
 
 SHARED: dict[type, str] = {sp.sin: "_sin", sp.cos: "_cos"}
-"""What is called on whole tensors instead: the helpers of trigonometry.py.jinja, which share one range reduction."""
+"""What is called on whole tensors instead: helpers of trigonometry.py.jinja."""
 
 BETTER: dict[type, str] = {Largest: "torch.maximum", Smallest: "torch.minimum"}
 
@@ -101,6 +101,11 @@ class TorchPrinter(Printer):
 
     def _if_won(self, winner: sp.Expr, k: int, value: sp.Expr) -> str:
         return f"{self._mask(value)}({self(winner)}_is[{k}], {self._tile(value)})"
+
+    def _pair(self, sine: sp.Symbol, cosine: sp.Symbol, argument: sp.Expr) -> str:
+        if self._is_finite(argument):
+            self.finite |= {sine, cosine}
+        return f"{sine}, {cosine} = _sin_and_cos({self(argument)})"
 
     def _function(self, e: sp.Expr) -> str:
         wide = not e.free_symbols <= self.entries

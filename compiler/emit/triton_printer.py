@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import sympy as sp
 
 from learnact.compiler.emit.printer import Printer, number
 from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.lower.choice import IndexOfSmallest, Largest, Magnitude, Select, Sign, Winner
-from learnact.compiler.lower.names import Fresh
-from learnact.compiler.lower.program import Block, Statement
-from learnact.compiler.symbols import x
 
 CALLS: dict[type, str] = {
     sp.exp: "tl.exp",
@@ -54,29 +51,8 @@ class TritonPrinter(Printer):
         super().__init__(entries)
         self.called: set[str] = set()
 
-    def block(self, block: Block, taken: Iterable[str]) -> tuple[list[str], tuple[sp.Expr, ...]]:
-        """Lines of all statements, and the results in terms of their names.
-
-        Where a sine and a cosine of one argument are both wanted, one call finds both.
-        """
-        pairs = _Pairs(block, Fresh(taken), self.entries)
-        lines = []
-        for statement in block.statements:
-            lines += self._pairs_for(pairs, statement.value)
-            value = statement.value.xreplace(pairs.names)
-            if value != statement.target:  # else the statement is the sine or cosine itself, found by now
-                lines += self.lines(Statement(statement.target, value, statement.best))
-        for result in block.results:
-            lines += self._pairs_for(pairs, result)
-        return lines, tuple(r.xreplace(pairs.names) for r in block.results)
-
-    def _pairs_for(self, pairs: _Pairs, value: sp.Expr) -> list[str]:
-        lines = []
-        for u in pairs.due(value):
-            self._call("_sin_and_cos_tile")
-            targets = f"{pairs.names[sp.sin(u)]}, {pairs.names[sp.cos(u)]}"
-            lines.append(f"{targets} = _sin_and_cos_tile({self(u.xreplace(pairs.names))})")
-        return lines
+    def _pair(self, sine: sp.Symbol, cosine: sp.Symbol, argument: sp.Expr) -> str:
+        return f"{sine}, {cosine} = {self._call('_sin_and_cos_tile')}({self(argument)})"
 
     def _call(self, name: str) -> str:
         self.called |= {name.partition(".")[0], *REQUIRES.get(name, ())}
@@ -130,33 +106,3 @@ class TritonPrinter(Printer):
 
     def _constant(self, value: str) -> str:
         return f"tl.full(x.shape, {value}, x.dtype)"
-
-
-class _Pairs:
-    """Arguments of which a block wants the sine and the cosine, and the names that these get."""
-
-    def __init__(self, block: Block, fresh: Fresh, entries: set[sp.Symbol]) -> None:
-        named = {s.value: s.target for s in block.statements if isinstance(s.value, (sp.sin, sp.cos))}
-        wide = _wide(block.statements)
-        sines, cosines = ({e.args[0] for v in block.all for e in v.atoms(kind)} for kind in (sp.sin, sp.cos))
-        found = (u for u in sines & cosines if u.free_symbols & wide)
-        self.arguments = sorted(found, key=lambda u: (sp.count_ops(u), sp.default_sort_key(u)))  # inner ones first
-        self.names: dict[sp.Expr, sp.Symbol] = {}
-        for u in self.arguments:
-            for e in (sp.sin(u), sp.cos(u)):
-                self.names[e] = named.get(e) or fresh.numbered(type(e).__name__)
-
-    def due(self, value: sp.Expr) -> list[sp.Expr]:
-        """Arguments that `value` needs and nothing before it did."""
-        found = [u for u in self.arguments if value.has(sp.sin(u), sp.cos(u))]
-        self.arguments = [u for u in self.arguments if u not in found]
-        return found
-
-
-def _wide(statements: Sequence[Statement]) -> set[sp.Symbol]:
-    """What differs from element to element: x, and every statement that reads something that does."""
-    found = {x}
-    for s in statements:
-        if s.value.free_symbols & found:
-            found |= {s.target, *([s.best] if s.best else [])}
-    return found
