@@ -1,62 +1,121 @@
-"""What a training step costs: the median time between the steps of runs of `learnact-train`, the first one's as 1.
+"""What a training step of GPT-2 costs with each activation, in one process: every round takes one step of each.
 
-    python -m benchmarks.steptime RUN... --name steptime-gpt2 --out benchmarks/results
+    python -m benchmarks.steptime --out benchmarks/results     # some minutes, on a machine that does nothing else
 
-Train the runs one after the other on a machine that does nothing else. The committed ones took 30 steps, two threads.
+Steps are those of `learnact-train gpt2 --preset tiny` on its default text: forward, backward, clipping and AdamW.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import torch
 
 from benchmarks.tables import provenance, save, table
-from learnact.training import log
+from learnact.training.activation import choose
+from learnact.training.data.windows import Batch
+from learnact.training.loop import Training, update
+from learnact.training.presets import configure
+from learnact.training.processes import connect, distribute
+from learnact.training.recipe import make_optimizer
+from learnact.training.session import build
+from learnact.training.task import Places, Task, open_task
 
-WARM_UP = 10
-"""Steps that are not counted: they compile, and fill caches."""
+CASES = {
+    "compiled": "gelu relu hermite:3 hermite:5 fourier:6 tropical:6 tropical_rational:6".split(),
+    "eager": "gelu relu hermite:3 hermite:5 fourier:6 tropical:6 tropical_rational:6".split(),
+}
+REFERENCE = "gelu"
+WARM_UP = 5
+"""Rounds that are not counted: they compile, and fill caches."""
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """A run as a flat row."""
-    record = json.loads((folder / "config.json").read_text())
-    config = record["config"]
-    clocks = [line["seconds"] for line in log.read(folder) if line["kind"] == "train"][WARM_UP:]
-    step = statistics.median(later - earlier for earlier, later in itertools.pairwise(clocks))
-    return {
-        "task": f"{config['task']} {config['preset']}",
-        "activation": record["activation"]["label"],
-        "route": "compiled" if config["compile"] else "eager",
-        "batch": config["batch"],
-        "ms": round(step * 1e3, 1),
-    }
+@dataclass
+class Run:
+    """One model in training, and the seconds that its steps took."""
+
+    activation: str
+    route: str
+    training: Training
+    batches: Iterator[Batch]
+    seconds: list[float] = field(default_factory=list)
+
+    def step(self, number: int) -> None:
+        """Take a step and note its time."""
+        begin = time.perf_counter()
+        update(self.training, self.batches, number, [])
+        self.seconds.append(time.perf_counter() - begin)
+
+
+def prepare(activation: str, route: str, rounds: int) -> Run:
+    """Build the model with its calibrated activation, as `learnact-train` does."""
+    changes = {"activation": activation, "compile": route == "compiled", "steps": 1000}
+    config = configure("gpt2", "tiny", changes)
+    accelerator = connect(config, cpu=True)
+    task: Task = open_task(config, Places())
+    model, places, _ = build(config, task, choose(activation), calibrated=True)
+    wrapped = distribute(model, places, config, accelerator)
+    model.train()
+    training = Training(config, task, model, wrapped, places, make_optimizer(model, places, config), None, accelerator)
+    batches = [task.batches.batch(step, 0) for step in range(WARM_UP + rounds)]
+    return Run(activation, route, training, iter(batches))
+
+
+def measure(rounds: int) -> list[dict[str, object]]:
+    """Rows with the median milliseconds and the median ratio to GELU by the same route within a round."""
+    torch._dynamo.config.recompile_limit = 1 + max(map(len, CASES.values()))  # all models share transformers' code
+    runs = {(a, route): prepare(a, route, rounds) for route, names in CASES.items() for a in names}
+    for number in range(WARM_UP + rounds):
+        for run in runs.values():
+            run.step(number)
+        if number < WARM_UP:
+            print(f"round {number + 1} of {WARM_UP} to warm up", file=sys.stderr, flush=True)
+    rows: list[dict[str, object]] = []
+    for (activation, route), run in runs.items():
+        reference = runs[REFERENCE, route].seconds
+        pairs = list(zip(run.seconds, reference, strict=True))[WARM_UP:]
+        rows.append(
+            {
+                "activation": activation,
+                "route": route,
+                "ms": round(statistics.median(mine for mine, _ in pairs) * 1e3, 1),
+                "ratio": round(statistics.median(itertools.starmap(lambda a, b: a / b, pairs)), 3),
+            }
+        )
+    return rows
 
 
 def main() -> None:
-    """Read, print, write."""
-    parser = argparse.ArgumentParser(description="Time per training step.")
-    parser.add_argument("runs", nargs="+", type=Path, help="run folders, the baseline first")
-    parser.add_argument("--name", required=True, help="of the result")
-    parser.add_argument("--out", type=Path, help="folder for NAME.md and NAME.json (default: none are written)")
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Time per training step of a small GPT-2.")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="folder for steptime-gpt2.md and .json (default: none are written)")
     options = parser.parse_args()
-    rows = [read(folder) for folder in options.runs]
-    cells = [[*row.values(), f"{row['ms'] / rows[0]['ms']:.2f}"] for row in rows]
+    torch.set_num_threads(options.threads)
+    rows = measure(options.rounds)
     about = provenance()
-    text = f"""# {options.name}
+    cells = [[*list(row.values())[:3], f"{row['ratio']:.2f}"] for row in rows]
+    text = f"""# Training step of GPT-2
 
-Written by `python -m benchmarks.steptime RUN... --name {options.name} --out benchmarks/results`;
-{about["date"]}, {about["cpu"]}, torch {about["versions"]["torch"]}. Medians between steps, forward to optimizer.
+Written by `python -m benchmarks.steptime --out benchmarks/results`; {about["date"]}, {about["cpu"]},
+torch {about["versions"]["torch"]}, {options.threads} threads. GPT-2 of 0.8M parameters, batches of 16 x 128 tokens,
+float32; forward to optimizer, {options.rounds} rounds of a step each. Ratio: median within rounds, to GELU by the same
+route.
 
-{table(["task", "activation", "route", "batch", "ms a step", "ratio"], cells)}
+{table(["activation", "route", "ms a step", "ratio"], cells)}
 """
     print(text)
     if options.out:
-        save(options.out / f"{options.name}.json", {**about, "rows": rows})
-        (options.out / f"{options.name}.md").write_text(text)
+        save(options.out / "steptime-gpt2.json", {**about, "threads": options.threads, "rows": rows})
+        (options.out / "steptime-gpt2.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,8 @@ def emit(
 def load(target: Target | Declaration) -> type[nn.Module]:
     """Compile now and return the module's class; equal declarations give the same class object.
 
-    The source is kept in `cache_folder()`, named by the digest of its body, and imported from there.
+    The source is kept in `cache_folder()`, named by the digest of its body, and imported from there. Keep such a
+    module by its state_dict, or emit the file: where nothing was loaded yet, a pickle does not find the class.
     """
     activation = target.activation() if isinstance(target, Declaration) else _activation(target)
     key = activation.digest, target.backend if isinstance(target, Declaration) else "torch"

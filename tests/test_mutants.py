@@ -56,6 +56,7 @@ MUTANTS = {
     "law attribute": Mutant("names", 'law = "Normal(0, 1)"', 'law = "Normal(0, 2)"'),
     "default start": Mutant("names", 'init="balanced"', 'init="paper"'),
     "parameter name": Mutant("names", "self.coefficients", "self.weights"),
+    "fitted value": Mutant("starts", "24.10244972154241", "24.10245972154241", spec="fourier_free:4"),
     "start value": Mutant("starts", "            0.6324555320336759,", "            0.6324655320336759,"),
     "root of a start": Mutant("starts", "            0.57735026918962", "            -0.57735026918962"),
     "claimed moment": Mutant("moments", '"paper": (1.0, 1.0, 1.7', '"paper": (1.0, 1.0, 1.8'),

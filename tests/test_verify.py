@@ -194,6 +194,13 @@ def test_the_referee_accepts_what_the_compiler_emits(spec: str, emitted_file: Ca
     assert left_out == {"compile"} | smooth
 
 
+@pytest.mark.parametrize("spec", ["fourier_free:4", "fourier_free:7", "fourier_free:12"])
+def test_the_referee_grants_a_fit_the_ridge_that_it_needs(spec: str, emitted_file: Callable[[str], Path]) -> None:
+    assert "ridge" in emitted_file(spec).read_text()
+    report = verify(resolve(spec), emitted_file(spec), quick=True, only=["starts"])
+    assert report.ok, report.table()
+
+
 @pytest.mark.parametrize("name", ["gelu", "silu", "abs", "step", "min", "log"])
 def test_the_referee_accepts_expressions(name: str, tmp_path: Path) -> None:
     """Functions that no shipped family has, with two parameters each."""

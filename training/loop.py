@@ -66,11 +66,11 @@ def train(training: Training, store: Store, log: Log | None, first: int) -> None
         last = done == config.steps
         if step % config.watch_every == 0 or last:
             with watching(training.places, _rounds(training)) as seen, torch.compiler.set_stance("force_eager"):
-                loss, norm = _step(training, batches, step, seen)
+                loss, norm = update(training, batches, step, seen)
             if log:
                 log.write("watch", done, layers=as_record(seen))
         else:
-            loss, norm = _step(training, batches, step, [])
+            loss, norm = update(training, batches, step, [])
         if log:
             log.write(
                 "train",
@@ -91,7 +91,7 @@ def train(training: Training, store: Store, log: Log | None, first: int) -> None
                 store.save(done, state)
 
 
-def _step(training: Training, batches: Iterator[Batch], step: int, seen: list[Place]) -> tuple[float, float]:
+def update(training: Training, batches: Iterator[Batch], step: int, seen: list[Place]) -> tuple[float, float]:
     """One update; the mean loss of the whole batch and the gradient's norm before clipping."""
     config, accelerator = training.config, training.accelerator
     rounds = _rounds(training)

@@ -9,6 +9,7 @@ from learnact.compiler.spec import LinearFit
 from learnact.compiler.symbols import x
 from learnact.compiler.verify import points, quadrature, tolerances
 from learnact.compiler.verify.ledger import Ledger, expect
+from learnact.compiler.verify.measured import Array
 from learnact.compiler.verify.moments import Emitted, emitted
 from learnact.compiler.verify.subject import Subject
 
@@ -16,7 +17,7 @@ DIRECTIONS = 8  # random moves of all parameters at once, each made forth and ba
 
 
 def check_fit(subject: Subject, start: str, ledger: Ledger) -> None:
-    """A linear fit leaves a residual orthogonal to every feature; no small move improves any other fit."""
+    """A linear fit leaves no residual but a ridge's that a feature could take off; no small move improves others."""
     fit = subject.activation.family.fit
     expect(fit is not None, f"{start} is no declared start and the family declares no fit")
     values = subject.printed(start)
@@ -37,11 +38,34 @@ def check_fit(subject: Subject, start: str, ledger: Ledger) -> None:
 def _orthogonal(subject: Subject, fit: LinearFit, f: Emitted, start: str, ledger: Ledger) -> None:
     target, target_slope = quadrature.on_nodes(CLASSICAL[start](x), x, f.nodes)
     norm = np.sqrt(f.mean(target**2 + target_slope**2))
-    for feature in fit.features(subject.activation.degree, subject.law):
+    features = fit.features(subject.activation.degree, subject.law)
+    columns, correlations = [], []
+    for feature in features:
         phi, slope = quadrature.on_nodes(feature, x, f.nodes)
+        size = np.sqrt(f.mean(phi**2 + slope**2))
         product = f.mean((f.value - target) * phi + (f.slope - target_slope) * slope)
-        correlation = product / (norm * np.sqrt(f.mean(phi**2 + slope**2)))
+        correlations.append(product / (norm * size))
+        columns.append(np.concatenate([phi, slope]) / size)
+    left = _regularised(np.array(correlations), _weights(f, columns) / norm)
+    for feature, correlation in zip(features, left, strict=True):
         ledger.compare(abs(correlation), tolerances.FIT, f"{start}, residual against {feature}")
+
+
+def _weights(f: Emitted, columns: list[Array]) -> Array:
+    """Of the features, each of norm 1, in the emitted function."""
+    root = np.sqrt(np.tile(f.rule.weights, 2))
+    found, *_ = np.linalg.lstsq(root[:, None] * np.stack(columns, axis=1), root * np.concatenate([f.value, f.slope]))
+    return found
+
+
+def _regularised(correlations: Array, weights: Array) -> Array:
+    """Correlations and what a ridge takes off them: it leaves each feature's as large as its weight, times one number.
+
+    None is granted to a fit whose terms are not large against the target: those are left as they are.
+    """
+    ridge = -(correlations @ weights) / (weights @ weights)
+    granted = 0 < ridge <= tolerances.RIDGE and np.abs(weights).sum() >= tolerances.RIDGED
+    return correlations + ridge * weights if granted else correlations
 
 
 def _distance(f: Emitted, start: str, share: float = 1.0) -> float:

@@ -126,6 +126,13 @@ FIT = 1e-9
 """Largest correlation, in value and slope together, between a linear fit's residual and a feature: least squares
 leaves none but rounding and the fit's own quadrature."""
 
+RIDGE = 1e-2
+"""The strongest ridge that a linear fit may have, the features scaled to norm 1."""
+
+RIDGED = 5.0
+"""Sum of the terms' norms, in units of the target's, below which a linear fit has no cause for a ridge: fits are
+regularised from 50 on, to less than that by a ridge ten times too strong at most."""
+
 FIT_STEP = 1e-3
 """Relative size of the moves from a fit that is not linear: large against its solver's last step, small against the
 distance to another minimum."""
