@@ -106,9 +106,8 @@ def main() -> None:
     text = f"""# Training step of GPT-2
 
 Written by `python -m benchmarks.steptime --out benchmarks/results`; {about["date"]}, {about["cpu"]},
-torch {about["versions"]["torch"]}, {options.threads} threads. GPT-2 of 0.8M parameters, batches of 16 x 128 tokens,
-float32; forward to optimizer, {options.rounds} rounds of a step each. Ratio: median within rounds, to GELU by the same
-route.
+torch {about["versions"]["torch"]}, {options.threads} threads. GPT-2, 0.8M parameters, float32, 16 x 128 tokens a batch.
+Forward to optimizer, {options.rounds} rounds of a step each; ratio: median within rounds, to GELU by the same route.
 
 {table(["activation", "route", "ms a step", "ratio"], cells)}
 """

@@ -16,7 +16,7 @@ from torch import nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # benchmarks/ is part of the checkout, not of the installed package
 
-from benchmarks import depth, finetune, gpu_checks, moments, page, timing  # noqa: E402
+from benchmarks import depth, finetune, gpu_checks, moments, page, steptime, timing  # noqa: E402
 from benchmarks.cases import TARGET_NUMEL, TARGETS, sections  # noqa: E402
 from benchmarks.device import Device  # noqa: E402
 from benchmarks.gpu import Clock  # noqa: E402
@@ -37,6 +37,17 @@ def test_gpu_script_runs_dry(tmp_path: Path) -> None:
     assert found["failed"] == found["not_run"] == []
     assert {r["route"] for r in found["checks"]} == {"eager", "compiled"}
     assert {r["model"] for r in found["models"]} == {"GPT-2 124M", "ConvNeXt-T"}
+
+
+def test_a_training_step_is_timed_and_trains() -> None:
+    run = steptime.prepare("hermite:3", "eager", rounds=1)
+    before = [p.detach().clone() for place in run.training.places for p in place.new.parameters()]
+    for number in range(2):
+        run.step(number)
+    after = [p for place in run.training.places for p in place.new.parameters()]
+    assert len(run.seconds) == 2
+    assert all(s > 0 for s in run.seconds)
+    assert not any(map(torch.equal, before, after))
 
 
 def test_gpu_check_rejects_a_wrong_slope(monkeypatch: pytest.MonkeyPatch) -> None:
