@@ -11,7 +11,7 @@ from learnact.compiler.emit.layout import LINE, nested, wrapped
 from learnact.compiler.emit.printer import GRAD, number
 from learnact.compiler.emit.settled import settled
 from learnact.compiler.emit.torch_printer import TorchPrinter
-from learnact.compiler.lower import Program, Statement
+from learnact.compiler.lower import Block, Program, Statement
 from learnact.compiler.lower.choice import Select, is_indicator
 from learnact.compiler.lower.names import Fresh
 
@@ -41,14 +41,14 @@ def _printer(program: Program, once: Collection[sp.Symbol] = ()) -> TorchPrinter
 def forward_lines(program: Program) -> list[str]:
     """Statements of F, then its return."""
     printer = _printer(program)
-    lines, (value,) = printer.block(program.forward, _names(program))
+    lines, (value,) = printer.block(program.forward, _names(program, program.forward))
     return lines + printer.assignment("return", value)
 
 
 def backward_lines(program: Program) -> list[str]:
     """Statements of the derivatives, then their return, each times the gradient that comes in."""
     printer = _printer(program, settled(program.backward))
-    lines, (slope, *partials) = printer.block(program.backward, _names(program))
+    lines, (slope, *partials) = printer.block(program.backward, _names(program, program.backward))
     lines += printer.assignment("slope =", slope)
     named, values = _weighted(program, partials)
     lines += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
@@ -71,7 +71,7 @@ def _weighted(program: Program, partials: Sequence[sp.Expr]) -> tuple[dict[sp.Ex
         return k, piece.args[1 + k] * value / piece
 
     often = Counter(entry(v)[1] for v in values if v in pieces)
-    fresh = Fresh(_names(program))
+    fresh = Fresh(_names(program, program.backward))
     named = {e: fresh.numbered("weight") for e, count in often.items() if count > 1 and not e.is_Symbol}
 
     def renamed(value: sp.Expr) -> sp.Expr:
@@ -84,10 +84,9 @@ def _weighted(program: Program, partials: Sequence[sp.Expr]) -> tuple[dict[sp.Ex
     return named, [renamed(v) for v in values]
 
 
-def _names(program: Program) -> list[str]:
-    """What the arguments of _value and _gradients, their entries and the statements' targets are called."""
-    statements = (*program.forward.statements, *program.backward.statements)
-    targets = [t.name for s in statements for t in (s.target, s.best) if t is not None]
+def _names(program: Program, block: Block) -> list[str]:
+    """What the arguments of _value or _gradients, their entries and the statements' targets are called."""
+    targets = [t.name for s in block.statements for t in (s.target, s.best) if t is not None]
     return [
         GRAD.name,
         *targets,
