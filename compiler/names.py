@@ -33,6 +33,8 @@ class Names:
             check_identifier(made, what)
             if hasattr(builtins, made):
                 raise BadName(f"the {what} {made!r} would hide Python's own; choose another")
+            if made in IMPORTED:
+                raise BadName(f"the {what} {made!r} is imported by the emitted module; choose another")
         if slug == class_name:
             raise BadName(f"the class name {class_name!r} must differ from its function's; begin it with a capital")
         return cls(spec, slug, class_name)
@@ -49,7 +51,6 @@ RESERVED |= {
     "STARTS",
     "BLOCK",
     "ROW",
-    "PROBE",
     "SCALES",
     "SLOPES",
     "function",
@@ -65,6 +66,10 @@ RESERVED |= {
     "len",
     "tuple",
 }
+
+
+IMPORTED = frozenset({"functools", "math", "Any", "NamedTuple", "triton", "tl", "libdevice"})
+"""What an emitted file with kernels imports besides; a parameter may be called so, a class or function may not."""
 
 
 def check_identifier(name: str, what: str) -> str:

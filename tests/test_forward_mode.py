@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 from torch.func import grad, jacfwd, jacrev, jvp, vmap
 
@@ -50,6 +51,18 @@ def test_forward_mode_rounds_once(spec: str, dtype: torch.dtype) -> None:
     for found, true in zip((value, tangent), jvp(wide, (x.double(),), (torch.ones_like(x).double(),)), strict=True):
         eps = max(torch.finfo(dtype).eps, 100 * torch.finfo(torch.float32).eps * (dtype == torch.float32))
         assert ((found.double() - true).abs() <= eps * (true.abs() + 1e-2)).all()
+
+
+def test_a_fake_tensor_has_tangents_too() -> None:
+    """Asking a real tensor under FakeTensorMode would leave torch's autograd broken for the process."""
+    module = load("tropical:3")()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        x = torch.randn(3)
+        value, tangent = jvp(module, (x,), (x,))
+    assert value.shape == tangent.shape == (3,)
+    x = torch.randn(3, requires_grad=True)
+    module(x).sum().backward()
+    assert x.grad is not None
 
 
 def test_nan_and_infinity_pass_as_they_do_without_tangents() -> None:

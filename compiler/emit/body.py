@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import sympy as sp
 
@@ -38,16 +39,25 @@ def _printer(program: Program, once: Collection[sp.Symbol] = ()) -> TorchPrinter
     return TorchPrinter((e for i in program.inputs for e in i.entries), once)
 
 
-def forward_lines(program: Program) -> list[str]:
-    """Statements of F, then its return."""
-    printer = _printer(program)
-    lines, (value,) = printer.block(program.forward, _names(program, program.forward))
-    return lines + printer.assignment("return", value)
+@dataclass(frozen=True)
+class Body:
+    """Statements of F and of its derivatives, each to its return, and the helpers of trigonometry that they call."""
+
+    forward: list[str]
+    backward: list[str]
+    called: set[str]
 
 
-def backward_lines(program: Program) -> list[str]:
-    """Statements of the derivatives, then their return, each times the gradient that comes in."""
-    printer = _printer(program, settled(program.backward))
+def element_wise(program: Program) -> Body:
+    """Print F, and the derivatives, each times the gradient that comes in."""
+    forward = _printer(program)
+    lines, (value,) = forward.block(program.forward, _names(program, program.forward))
+    lines += forward.assignment("return", value)
+    backward = _printer(program, settled(program.backward))
+    return Body(lines, _backward_lines(program, backward), forward.called | backward.called)
+
+
+def _backward_lines(program: Program, printer: TorchPrinter) -> list[str]:
     lines, (slope, *partials) = printer.block(program.backward, _names(program, program.backward))
     lines += printer.assignment("slope =", slope)
     named, values = _weighted(program, partials)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -14,7 +13,7 @@ import jinja2
 import sympy as sp
 
 from learnact.compiler.derive import Derivation, StartDerivation
-from learnact.compiler.emit.body import backward_lines, forward_lines, prepare_lines
+from learnact.compiler.emit.body import element_wise, prepare_lines
 from learnact.compiler.emit.kernels import kernel_context
 from learnact.compiler.emit.layout import LINE, table, wrapped
 from learnact.compiler.emit.printer import number
@@ -79,7 +78,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
     inputs = [i.name for i in program.inputs]
     own = {e.name for i in program.inputs for e in i.entries}
     arguments = ["x", *(f"{i}_" if i in own else i for i in inputs)]
-    forward, backward = forward_lines(program), backward_lines(program)
+    body = element_wise(program)
     return {
         "title": family.title if activation.degree is None else f"{family.title} of degree {activation.degree}",
         "formula": formula_lines(family.formula or str(activation.function)),
@@ -118,27 +117,23 @@ def context(program: Program, derivation: Derivation, backend: str = "torch") ->
             f"{_targets(i.entries)} = {argument}.unbind()"
             for i, argument in zip(program.inputs, arguments[1:], strict=True)
         ],
-        "forward": forward,
-        "backward": backward,
+        "forward": body.forward,
+        "backward": body.backward,
         "triton": kernel_context(program, backend),
         "rows": rows_context(program),
         "scaled": any(i.factors for i in program.inputs),
         "choices": any(
             r.has(Winner, Largest, Smallest) for block in (program.forward, program.backward) for r in block.all
         ),
-        "trigonometry": _trigonometry(program, [*forward, *backward]),
+        "trigonometry": _trigonometry(program, body.called),
     }
 
 
-def _trigonometry(program: Program, lines: Sequence[str]) -> dict[str, Any] | None:
-    """The functions of trigonometry.py.jinja that the lines call beside `_sin_and_cos`; None if there is no sine."""
+def _trigonometry(program: Program, called: Collection[str]) -> dict[str, Any] | None:
+    """What trigonometry.py.jinja prints beside `_sin_and_cos`; None if there is no sine."""
     if not any(e.has(sp.sin, sp.cos) for block in (program.forward, program.backward) for e in block.all):
         return None
-    return {
-        "alone": [
-            (name, k) for k, name in enumerate(("sin", "cos")) if any(re.search(rf"\b_{name}\(", t) for t in lines)
-        ]
-    }
+    return {"alone": [(name, k) for k, name in enumerate(("sin", "cos")) if f"_{name}" in called]}
 
 
 def _targets(entries: Sequence[sp.Symbol]) -> str:

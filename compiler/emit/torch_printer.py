@@ -54,6 +54,7 @@ class TorchPrinter(Printer):
     def __init__(self, entries: Iterable[sp.Symbol], settled: Collection[sp.Symbol] = ()) -> None:
         super().__init__(entries)
         self.settled = settled
+        self.called: set[str] = set()  # helpers of trigonometry.py.jinja
         self.finite = {x, GRAD, *self.entries}  # what is finite for every finite input
 
     def lines(self, statement: Statement) -> list[str]:
@@ -108,8 +109,10 @@ class TorchPrinter(Printer):
         return f"{sine}, {cosine} = _sin_and_cos({self(argument)})"
 
     def _function(self, e: sp.Expr) -> str:
-        wide = not e.free_symbols <= self.entries
-        return SHARED[type(e)] if wide and type(e) in SHARED else super()._function(e)
+        if e.free_symbols <= self.entries or type(e) not in SHARED:
+            return super()._function(e)
+        self.called.add(SHARED[type(e)])
+        return SHARED[type(e)]
 
     def _raised(self, base: sp.Expr, exponent: sp.Expr) -> str:
         return f"torch.pow({self(base)}, {int(exponent) if exponent.is_Integer else self(exponent)})"

@@ -15,7 +15,7 @@ from learnact.compiler.verify.measured import Array
 from learnact.compiler.verify.points import Setting
 from learnact.compiler.verify.subject import Subject, double
 
-POINTS = 2
+POINTS = 20  # of which one in every piece is taken, and two at least
 Nested = Callable[[Tensor], Tensor]
 
 
@@ -28,7 +28,7 @@ def check_second_derivatives(subject: Subject) -> Finding:
 
     usable = smooth_settings(subject, POINTS)
     for setting in (usable[0], usable[-1]):
-        at = smooth_points(subject, setting, POINTS)
+        at = _in_every_piece(smooth_points(subject, setting, POINTS), setting)
         for point, hessian, scale in zip(at, *_hessians(subject, setting, at), strict=True):
             inputs = torch.tensor([point, *setting.values], dtype=torch.float64)
             direction = torch.tensor(points.rng(530).normal(size=len(inputs)))
@@ -44,6 +44,11 @@ def check_second_derivatives(subject: Subject) -> Finding:
                 error = np.abs(double(nested(inputs)) - true)
                 ledger.compare(error, tolerances.SECOND * (1 + scale), f"{how}, {setting.name}, x = {point:.6g}")
     return ledger.finding("second derivatives")
+
+
+def _in_every_piece(at: Array, setting: Setting) -> Array:
+    _, first = np.unique(np.searchsorted(setting.kinks, at), return_index=True)
+    return at[np.union1d(first, [0, 1])]
 
 
 def _pushed(f: Nested, direction: Tensor) -> Nested:
