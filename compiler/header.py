@@ -33,7 +33,9 @@ def read(path: Path) -> Header:
         raise BadDeclaration(f"cannot read {path}: {err}") from err
     header = parse(text)
     if header is None:
-        raise BadDeclaration(f"{path} has no header of learnact-gen; emit it again to verify or check it")
+        raise BadDeclaration(
+            f"{path} has no header of learnact-gen: emit it again; a family in a file of yours is {path}:NAME"
+        )
     return header
 
 

@@ -209,7 +209,10 @@ class _Reader:
         if isinstance(node, ast.Constant) and node.value is True:
             return sp.true
         if not isinstance(node, ast.Compare) or len(node.ops) != 1 or type(node.ops[0]) not in COMPARISONS:
-            raise BadExpression(f"a condition is one comparison by < <= > >= or True, found another{self.at(node)}")
+            raise BadExpression(
+                f"a condition is one comparison by < <= > >= or True, found another{self.at(node)}; "
+                "cases are taken in order, so write one more case, or a Piecewise as a value"
+            )
         left, right = self.value(node.left, depth + 1), self.value(node.comparators[0], depth + 1)
         if left == right:  # SymPy leaves a/b <= a/b open, for b may be 0
             left = right = sp.S.Zero

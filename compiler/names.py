@@ -75,7 +75,9 @@ IMPORTED = frozenset({"functools", "math", "Any", "NamedTuple", "triton", "tl", 
 def check_identifier(name: str, what: str) -> str:
     """Return `name` if emitted code can carry it. Raises BadName."""
     if not name.isidentifier() or not name.isascii():
-        raise BadName(f"the {what} {name!r} is no Python identifier; use letters, digits and underscores")
+        raise BadName(
+            f"the {what} {name!r} is no identifier; use the letters a to z and A to Z, digits and underscores"
+        )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise BadName(f"the {what} {name!r} is a Python keyword; choose another")
     if name in RESERVED or name.startswith("_") or name.endswith("_"):

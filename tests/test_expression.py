@@ -300,6 +300,8 @@ def test_homogeneity_is_read_off_the_structure(expr, degree):
         ("x*x", ("x=1",), "Trial", BadName, "taken"),
         ("train*x", ("train=1",), "Trial", BadName, "torch.nn.Module"),
         ("trial*x", ("trial=1",), "Trial", BadName, "emitted function"),
+        ("a*x", ("a=1",), "Math", BadName, "imported by the emitted module"),
+        ("a*x", ("a=1",), "Triton", BadName, "imported by the emitted module"),
         ("\u03b1*x", ("\u03b1=1",), "Trial", BadName, "identifier"),
         ("a*x", ("a=1",), "class", BadName, "keyword"),
         ("a*x", ("a=1",), "Tri al", BadName, "identifier"),

@@ -141,8 +141,9 @@ def test_every_start_is_taken_and_others_are_refused(name: str) -> None:
     assert torch.equal(cls(name)(init=cls(name).starts[0])(PROBE), cls(name)()(PROBE))
     with pytest.raises(ValueError, match=rf"unknown init 'none'.*{cls(name).starts[0]}"):
         cls(name)(init="none")
-    with pytest.raises(ValueError, match="at least 1, found 0"):
-        cls(name)(0)
+    for wrong in (0, 2.5, "a"):
+        with pytest.raises(ValueError, match=f"1 or more, found {wrong!r}"):
+            cls(name)(wrong)
 
 
 def shaken(module: nn.Module) -> nn.Module:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
+from learnact.compiler.errors import UnknownName
 from learnact.generated import Hermite3
 from learnact.training import act2fn
 from learnact.training.channels import swap_per_channel
@@ -79,6 +80,8 @@ def test_what_cannot_be_told_is_refused() -> None:
 
 
 def test_a_configuration_may_name_a_generated_activation_and_a_saved_model_loads_again(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="balanced"):
+        act2fn.register(Hermite3, "nope")
     name = act2fn.register(Hermite3, "gelu")
     model = gpt2(name).eval()
     assert {type(s.old) for s in swap(gpt2(name), nn.ReLU, Hermite3)} == {Hermite3}

@@ -18,6 +18,7 @@ from learnact.compiler import laws
 from learnact.compiler.emit import emit as emit_source
 from learnact.compiler.emit import write
 from learnact.compiler.errors import UnknownName, UnsupportedNode
+from learnact.compiler.expression import from_expression
 from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.registry import resolve
 from learnact.compiler.spec import Activation, Family, Start
@@ -199,6 +200,21 @@ def test_the_referee_grants_a_fit_the_ridge_that_it_needs(spec: str, emitted_fil
     assert "ridge" in emitted_file(spec).read_text()
     report = verify(resolve(spec), emitted_file(spec), quick=True, only=["starts"])
     assert report.ok, report.table()
+
+
+@pytest.mark.parametrize("expr", ["1/(1 + exp(-a*x))", "x/(1 + exp(-a*x))", "log(1 + exp(a*x))"])
+def test_the_referee_accepts_a_logistic_written_out(expr: str, tmp_path: Path) -> None:
+    """Emitted in one piece, whose slope loses more digits far out than the quotient's would."""
+    activation = from_expression(expr, {"a": 1}, "Logistic")
+    report = verify(activation, write(emit_source(activation), tmp_path), quick=True)
+    assert report.ok, report.table()
+
+
+def test_a_loser_far_from_the_tie_adds_no_rounding_error() -> None:
+    """Else the slope 1.5 Max(x, 0)^0.5 at x = -1 would have an infinite one, and nothing could be compared."""
+    truth = truth_at(from_expression("a*Max(x, 0)**1.5", {"a": 1}, "Ramp"), [-1.0, 0.0, 2.0], [1.0])
+    assert truth.finite[[0, 2]].all()
+    assert truth.slope.scale[0] == 0
 
 
 @pytest.mark.parametrize("name", ["gelu", "silu", "abs", "step", "min", "log"])

@@ -13,12 +13,18 @@ from typing import Any
 from transformers.activations import ACT2FN
 
 from learnact import generated
+from learnact.compiler.errors import UnknownName
 
 PREFIX = "learnact:"
 
 
 def register(cls: Any, start: str = "") -> str:
-    """Make a generated class known as `learnact:<module>`, `@<start>` added if it is not its first; return the name."""
+    """Make a generated class known as `learnact:<module>`, `@<start>` added if it is not its first; return the name.
+
+    Raises UnknownName for a start that the class does not have.
+    """
+    if start and start not in cls.starts:
+        raise UnknownName(f"start of {cls.spec}", start, cls.starts)
     slug = cls.spec if ".py:" in cls.spec else cls.spec.replace(":", "")
     first = cls.starts[0]
     name = f"{PREFIX}{slug}" if start in {"", first} else f"{PREFIX}{slug}@{start}"

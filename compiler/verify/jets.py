@@ -20,6 +20,10 @@ from learnact.compiler.verify.measured import Array, Field, Measured, derivative
 KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)
 """Nodes whose value or slope may break."""
 
+NEAR = 1e-3
+"""Distance from a tie, in units of scale, below which rounding may let another argument win: far above that of float32,
+in which half types compute too."""
+
 
 @dataclass(frozen=True)
 class Jet:
@@ -119,7 +123,8 @@ class Walk:
             return self.constant(sp.S.One)
         value = self.numbers.power(base.value, exponent)
         slope = self.numbers.full(exponent, self.shape) * self.numbers.power(base.value, exponent - 1)
-        return Measured(value, abs(slope) * base.scale + abs(self.numbers.full(exponent, self.shape) * value))
+        carried = np.where((base.scale == 0).astype(bool), base.scale, abs(slope) * base.scale)  # 0, not 0 times inf
+        return Measured(value, carried + abs(self.numbers.full(exponent, self.shape) * value))
 
     def applied(self, kind: type[sp.Function], inner: Jet) -> Jet:
         u = inner.primal
@@ -145,9 +150,10 @@ class Walk:
         for k, other in enumerate(jets):
             gap = self.relative(abs(best - other.primal.value), result.primal.scale + other.primal.scale)
             self.kinks.append(np.where(winner == k, np.inf, gap))
-        scale = jets[0].primal.scale
-        for other in jets[1:]:  # at a tie within rounding another one may win
-            scale = np.where(other.primal.scale > scale, other.primal.scale, scale)
+        scale = result.primal.scale
+        for other in jets:  # near a tie another one may win
+            near = self.relative(abs(best - other.primal.value), result.primal.scale + other.primal.scale) <= NEAR
+            scale = np.where(near & (other.primal.scale > scale).astype(bool), other.primal.scale, scale)
         return Jet(Measured(result.primal.value, scale), result.tangents)
 
     def chosen(self, jets: Sequence[Jet], index: Array) -> Jet:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import mpmath
 import numpy as np
 import sympy as sp
 
+from learnact.compiler.functions import sigmoid, softplus
 from learnact.compiler.spec import Activation
 from learnact.compiler.symbols import x
 from learnact.compiler.verify.jets import Walk
@@ -116,6 +118,13 @@ class Oracle:
 
     activation: Activation
 
+    @cached_property
+    def function(self) -> sp.Expr:
+        """The declared function; log(1 + exp(u)) and 1/(1 + exp(u)) in one piece, as they are best computed."""
+        u = sp.Wild("u")
+        whole = self.activation.function.replace(sp.log(1 + sp.exp(u)), softplus(u))
+        return whole.replace(1 / (1 + sp.exp(u)), sigmoid(-u))
+
     def __call__(self, points: Array, parameters: Sequence[float], *, exact: bool) -> Truth:
         """Truth at `points` (N,) for parameter values, flat in declared order: to 30 digits, or in doubles."""
         truth = self._truth(EXACT if exact else DOUBLE, points, parameters)
@@ -128,7 +137,7 @@ class Oracle:
         """What a plain evaluation says, at a distance `aside` from the points."""
         with mpmath.workdps(LIMIT_DIGITS if numbers is LIMIT else DIGITS), np.errstate(all="ignore"):
             walk = self._walk(numbers, points, parameters, derive=True, aside=aside)
-            jet = walk.jet(self.activation.function)
+            jet = walk.jet(self.function)
             zero = walk.constant(sp.S.Zero)
             slope, *gradients = (Known.of(jet.tangents.get(s, zero)) for s in (x, *self.activation.symbols))
             nearest = [np.min([np.full(points.shape, np.inf), *found], axis=0) for found in (walk.kinks, walk.jumps)]
@@ -156,7 +165,7 @@ class Oracle:
         """Which branch every kinked node takes: (kinked nodes, N) integers, in doubles."""
         with np.errstate(all="ignore"):
             walk = self._walk(DOUBLE, points, parameters, derive=False)
-            walk.jet(self.activation.function)
+            walk.jet(self.function)
             return np.array(walk.choices, dtype=int).reshape(len(walk.choices), len(points))
 
     def _walk(

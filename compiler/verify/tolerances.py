@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from learnact.compiler.verify.measured import Array
@@ -41,7 +42,8 @@ class Precision:
         """
         answer, compute = torch.finfo(self.dtype), torch.finfo(self.compute)
         underflow = answer.smallest_normal * answer.eps + UNDERFLOWS * compute.smallest_normal * (1 + peak)
-        return self.eps * (GROWTH if growth is None else growth) * scale + self.unit * rounded + underflow
+        with np.errstate(invalid="ignore"):  # where there is no number
+            return self.eps * (GROWTH if growth is None else growth) * scale + self.unit * rounded + underflow
 
     @property
     def largest(self) -> float:
