@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -394,3 +395,9 @@ def test_monte_carlo_agrees() -> None:
     ]:
         spread = sample.std() / np.sqrt(sample.size)
         assert abs(float(expect(expr, Normal(1))) - sample.mean()) < SAMPLING * spread, expr
+
+
+def test_a_quotient_that_is_0_over_0_inside_a_kink_is_cut_there() -> None:
+    root = sp.sqrt(sp.Abs(x))
+    found = expect(sp.Abs(x * (x * sp.sign(x) / (2 * root) + root)), Normal())
+    assert float(found.number()) == pytest.approx(1.5 * 2**0.75 * math.gamma(1.25) / math.sqrt(math.pi), rel=1e-14)

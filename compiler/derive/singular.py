@@ -85,9 +85,16 @@ def _zeros(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
     except NoClosedForm:
         pass  # no polynomial: look for sign changes instead
     f = numeric(u)
+
+    def look(t: mp.mpf) -> mp.mpf:
+        try:
+            return mp.sign(f(t))
+        except ZeroDivisionError:  # 0/0 or a pole: to be cut at like a zero
+            return mp.mpf(0)
+
     grid = [lo + (hi - lo) * k / SAMPLES for k in range(SAMPLES + 1)]
     with mp.workdps(LOOK):
-        signs = [mp.sign(f(t)) for t in grid]
+        signs = [look(t) for t in grid]
     if any(isinstance(s, mp.mpc) for s in signs):
         raise Divergent(f"{u} is not real everywhere between x = {mp.nstr(lo, 5)} and {mp.nstr(hi, 5)}")
     found = [t for t, s in zip(grid, signs, strict=True) if s == 0]
