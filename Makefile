@@ -5,9 +5,7 @@ WORKERS ?= 2
 
 bin := $(VENV)/bin
 stamp := $(VENV)/.installed
-types := $(VENV)/types/learnact
-rooms := compiler generated templates training
-sources := $(rooms) tests $(wildcard benchmarks)
+sources := package compiler generated templates training tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format generate check docs bench gpu clean
@@ -20,20 +18,16 @@ $(stamp): pyproject.toml constraints.txt
 	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
 	@touch $@
 
-# mypy cannot follow an editable install that maps package names to folders: show it the installed shape by links.
-$(types): $(stamp) Makefile
-	@mkdir -p $@ && for room in $(rooms); do ln -sfn $(CURDIR)/$$room $@/$$room; done && touch $@
-
 demo: $(stamp)  ## compile two activations, verify them, train both against GELU (under four minutes)
 	$(bin)/python -m learnact.training.demo
 
 test: $(stamp)  ## the test suite
 	$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-lint: $(stamp) $(types)  ## ruff, mypy, and generated/ against the compiler
+lint: $(stamp)  ## ruff, mypy, and generated/ against the compiler
 	$(bin)/ruff check $(sources)
 	$(bin)/ruff format --check $(sources)
-	MYPYPATH=$(VENV)/types $(bin)/mypy -p learnact.compiler -p learnact.generated -p learnact.training
+	MYPYPATH=package $(bin)/mypy -p learnact
 	$(bin)/learnact-gen check
 
 format: $(stamp)  ## rewrite the sources in the house format

@@ -11,8 +11,8 @@ from torch import nn
 
 from benchmarks import peers, unrolled
 from benchmarks.timing import Case
-from learnact.compiler import load
-from learnact.compiler.declaration import Declaration
+from learnact import load
+from learnact.compiler.resolve.declaration import Declaration
 
 GELU = Case("GELU", nn.GELU)
 """The reference: exact erf, compiled, in the same rounds."""

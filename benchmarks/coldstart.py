@@ -30,7 +30,7 @@ def child(name: str) -> float:
     from torch import nn  # noqa: PLC0415
 
     from benchmarks.timing import own_code  # noqa: PLC0415
-    from learnact.compiler import load  # noqa: PLC0415
+    from learnact import load  # noqa: PLC0415
 
     torch.set_num_threads(1)
     module = nn.GELU() if name == "GELU" else load(name)()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import provenance, save, table
-from learnact.training.page.statistics import estimate
+from learnact.training.study.page.statistics import estimate
 
 SETTINGS = ("calibrate", "per_channel", "shared", "lr", "lr_factor", "steps", "batch")
 

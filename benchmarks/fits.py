@@ -34,16 +34,16 @@ import sympy as sp
 import torch
 from torch.nn import functional
 
+from learnact.compiler.declare.constants import evaluate
+from learnact.compiler.declare.functions import CLASSICAL
+from learnact.compiler.declare.laws import Law, Normal, Uniform
+from learnact.compiler.declare.symbols import put
 from learnact.compiler.derive.derivation import FitErrors
-from learnact.compiler.derive.fit import Curve, fit, measure
-from learnact.compiler.derive.pieces import derivative
-from learnact.compiler.derive.quantity import evaluate
-from learnact.compiler.derive.target import target
-from learnact.compiler.derive.values import Array, InDouble
-from learnact.compiler.functions import CLASSICAL
-from learnact.compiler.laws import Law, Normal, Uniform
-from learnact.compiler.registry import resolve
-from learnact.compiler.symbols import put
+from learnact.compiler.derive.expectation.pieces import derivative
+from learnact.compiler.derive.expectation.values import Array, InDouble
+from learnact.compiler.derive.fit.fitted import Curve, fit, measure
+from learnact.compiler.derive.fit.target import target
+from learnact.compiler.resolve.registry import resolve
 
 STEPS = 40_000  # torchortho's own, written into its three fits
 REPEATS = 3  # of our fits; the median is reported

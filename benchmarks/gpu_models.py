@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.device import Device
 from learnact import generated
-from learnact.training.swap import swap
+from learnact.training.model.swap import swap
 
 ACTIVATIONS = ("GELU", "Hermite3", "Fourier6", "Tropical6", "Hermite5", "Hermite8")
 BLOCKS = frozenset({"GPT2Block", "ConvNextLayer"})  # compiled one by one: equal blocks share their code

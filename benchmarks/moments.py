@@ -26,12 +26,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.tables import provenance, save, table
+from learnact.compiler.declare.laws import Normal
+from learnact.compiler.declare.spec import Activation
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive import start
 from learnact.compiler.derive.derivation import StartDerivation
-from learnact.compiler.laws import Normal
-from learnact.compiler.registry import resolve
-from learnact.compiler.spec import Activation
-from learnact.compiler.symbols import x
+from learnact.compiler.resolve.registry import resolve
 
 FAMILIES = "hermite chebyshev legendre fourier fourier_free tropical tropical_rational sinusoid".split()
 DEGREES = range(1, 13)

@@ -31,11 +31,11 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.emit import emit, write
 from learnact.compiler.emit.plan import GENERATED
 from learnact.compiler.lower import lower
-from learnact.compiler.registry import resolve
-from learnact.compiler.spec import Activation
+from learnact.compiler.resolve.registry import resolve
 
 ARCH = 90
 RESULTS = Path(__file__).parent / "results" / "registers-sm90.md"

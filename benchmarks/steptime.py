@@ -18,14 +18,14 @@ from pathlib import Path
 import torch
 
 from benchmarks.tables import provenance, save, table
-from learnact.training.activation import choose
 from learnact.training.data.windows import Batch
-from learnact.training.loop import Training, update
-from learnact.training.presets import configure
-from learnact.training.processes import connect, distribute
-from learnact.training.recipe import make_optimizer
-from learnact.training.session import build
-from learnact.training.task import Places, Task, open_task
+from learnact.training.model.activation import choose
+from learnact.training.run.loop import Training, update
+from learnact.training.run.presets import configure
+from learnact.training.run.processes import connect, distribute
+from learnact.training.run.recipe import make_optimizer
+from learnact.training.run.session import build
+from learnact.training.run.task import Places, Task, open_task
 
 ACTIVATIONS = "gelu relu hermite:3 hermite:5 fourier:6 tropical:6 tropical_rational:6".split()
 ROUTES = "compiled", "eager"

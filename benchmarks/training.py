@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import provenance, save, table
-from learnact.compiler import LearnactError
-from learnact.training.page import charts
-from learnact.training.page.render import EXPLANATION, final_table
-from learnact.training.page.runs import Group, group, read_runs
-from learnact.training.presets import PRESETS
+from learnact import LearnactError
+from learnact.training.run.presets import PRESETS
+from learnact.training.study.page import charts
+from learnact.training.study.page.render import EXPLANATION, final_table
+from learnact.training.study.page.runs import Group, group, read_runs
 
 UNSAID = {
     "activation",

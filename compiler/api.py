@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from learnact.compiler.declaration import Declaration
-from learnact.compiler.errors import BadLaw, WriteError
-from learnact.compiler.files import write_whole
-from learnact.compiler.header import read
-from learnact.compiler.laws import Law, Normal
-from learnact.compiler.registry import resolve
-from learnact.compiler.sound import check
-from learnact.compiler.spec import Activation
+from learnact.compiler.declare.laws import Law, Normal
+from learnact.compiler.declare.spec import Activation
+from learnact.compiler.emit.header import read
+from learnact.compiler.resolve.declaration import Declaration
+from learnact.compiler.resolve.registry import resolve
+from learnact.compiler.resolve.sound import check
+from learnact.errors import BadLaw
+from learnact.files import cache_folder, write_whole
+from learnact.importing import import_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,8 +57,8 @@ def start(
     the balance theorem allows it; `derive` says why not. For a normal law and a family whose starts follow the law's
     scale, `preserve` gives sigma F(x/sigma), F being the start for sigma = 1.
     """
+    from learnact.compiler.declare.constants import evaluate  # noqa: PLC0415
     from learnact.compiler.derive import start as derive_start  # noqa: PLC0415
-    from learnact.compiler.derive.quantity import evaluate  # noqa: PLC0415
 
     if law is not None and sigma != 1:
         raise BadLaw(f"give either sigma={sigma} or law={law}, not both")
@@ -70,7 +68,7 @@ def start(
 
 def normal(sigma: float | str | sp.Expr) -> Normal:
     """Build N(0, sigma^2) with the sigma that its text writes: 0.55 is 11/20. Raises BadLaw, BadExpression."""
-    from learnact.compiler.language import parse_constant  # noqa: PLC0415
+    from learnact.compiler.resolve.language import parse_constant  # noqa: PLC0415
 
     exact = sigma if isinstance(sigma, sp.Expr) else parse_constant(str(sigma), "sigma")
     if not exact.is_positive:
@@ -118,7 +116,9 @@ def load(target: Target | Declaration) -> type[nn.Module]:
     if key not in _loaded:
         source = emit(target)
         name = f"{source.names.slug}_{source.body}.py"
-        module = _import(write_whole(cache_folder() / name, source.text, force=True))
+        path = write_whole(cache_folder() / name, source.text, force=True)
+        module_name = f"learnact_cached_{path.stem}"  # the digest in it tells contents apart
+        module = sys.modules.get(module_name) or import_file(path, module_name)
         _loaded[key] = getattr(module, source.names.cls)
     return _loaded[key]
 
@@ -135,31 +135,5 @@ def verify(target: str | Path | Activation | Declaration, *, quick: bool = False
         return verify_file(activation, Path(folder) / source.filename, quick=quick)
 
 
-def cache_folder() -> Path:
-    """Where `load` keeps what it compiled: LEARNACT_CACHE, or `learnact` in the user's cache folder."""
-    if chosen := os.environ.get("LEARNACT_CACHE"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "learnact"
-
-
 def _activation(target: Target) -> Activation:
     return check(target) if isinstance(target, Activation) else resolve(target)
-
-
-def _import(path: Path) -> ModuleType:
-    """Import an emitted file once per process; the digest in its name tells contents apart."""
-    name = f"learnact_cached_{path.stem}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise WriteError(f"cannot import {path} from the cache; set LEARNACT_CACHE to a folder of your own")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        sys.modules[name] = module
-    return sys.modules[name]

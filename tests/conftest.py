@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+from modules import module_of
 
-from learnact.compiler import emit
-from learnact.compiler.registry import resolve
+from learnact import emit
+from learnact.compiler.resolve.registry import resolve
 
 torch.set_num_threads(1)
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when triton is first imported: its kernels then run on the CPU
@@ -23,18 +21,6 @@ os.environ.setdefault("TRITON_INTERPRET", "1")  # read when triton is first impo
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
-
-
-def import_file(path: Path) -> ModuleType:
-    """Import a file from wherever it lies."""
-    name = f"{path.parent.name}_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +41,6 @@ def emitted(emitted_file: Callable[[str], Path]) -> Callable[[str], type[torch.n
 
     @cache
     def class_of(spec: str) -> type[torch.nn.Module]:
-        return getattr(import_file(emitted_file(spec)), resolve(spec).names.cls)
+        return getattr(module_of(emitted_file(spec)), resolve(spec).names.cls)
 
     return class_of

@@ -13,6 +13,9 @@ from learnact.training.errors import BadConfig
 CALIBRATIONS = ("none", "unit", "preserve")
 """none: the declared start. unit: that of the measured sigma, E[F^2] = 1. preserve: the same, E[F^2] = sigma^2."""
 
+FOR_GENERATED = ("calibrate", "per_channel", "shared", "lr_factor")
+"""Settings that a classical activation has no use for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from learnact.compiler import LearnactError
+from learnact.errors import LearnactError
 
 
 class TrainError(LearnactError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sympy as sp
 
+from learnact.compiler.declare.functions import CLASSICAL
+from learnact.compiler.declare.laws import Law
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.derive.balance import moments
 from learnact.compiler.derive.derivation import Derivation, Moments, StartDerivation
 from learnact.compiler.derive.starts import declared_start
-from learnact.compiler.errors import NoStart, UnknownName
-from learnact.compiler.functions import CLASSICAL
-from learnact.compiler.laws import Law
-from learnact.compiler.spec import Activation
+from learnact.errors import NoStart, UnknownName
 
 __all__ = ["Derivation", "Moments", "StartDerivation", "derive", "moments", "start", "start_names"]
 
@@ -44,6 +44,6 @@ def start(activation: Activation, name: str, law: Law | None = None, *, preserve
         return declared_start(activation, name, law, second)
     if name not in start_names(activation):
         raise UnknownName(f"start of {activation.names.spec}", name, start_names(activation))
-    from learnact.compiler.derive.fit import fitted_start  # noqa: PLC0415  (numpy: only where a fit is asked for)
+    from learnact.compiler.derive.fit.fitted import fitted_start  # noqa: PLC0415  (numpy: only where a fit is asked for)
 
     return fitted_start(activation, name, law, sp.sqrt(second))

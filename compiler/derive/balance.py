@@ -15,11 +15,12 @@ from typing import Literal
 
 import sympy as sp
 
+from learnact.compiler.declare.constants import evaluate
+from learnact.compiler.declare.laws import Law
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive.derivation import Moments
-from learnact.compiler.derive.expectation import derivative, expect
-from learnact.compiler.derive.quantity import Quantity, evaluate
-from learnact.compiler.laws import Law
-from learnact.compiler.symbols import x
+from learnact.compiler.derive.expectation.expect import derivative, expect
+from learnact.compiler.derive.quantity import Quantity
 
 ZERO_BELOW = sp.Float(10) ** -25
 """A number computed to 40 digits and smaller than this is zero: 15 digits are left for cancellation."""

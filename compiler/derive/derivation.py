@@ -8,10 +8,10 @@ from typing import Literal
 
 import sympy as sp
 
+from learnact.compiler.declare.laws import Law
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.derive.quantity import Quantity
-from learnact.compiler.errors import NoStart, UnknownName
-from learnact.compiler.laws import Law
-from learnact.compiler.spec import Activation
+from learnact.errors import NoStart, UnknownName
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from learnact.compiler.derive.compare import number as sixty_digits
-
-DIGITS = 30
-"""Digits to which a quantity without closed form is computed."""
-
-
-def evaluate(value: sp.Expr, digits: int = DIGITS) -> sp.Expr:
-    """Evaluate to so many digits, each function of a constant once; free symbols stay."""
-    return sp.N(value, digits) if value.free_symbols else sp.N(sixty_digits(value), digits)
+from learnact.compiler.declare.constants import DIGITS, evaluate
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sympy as sp
 
+from learnact.compiler.declare.constants import evaluate
+from learnact.compiler.declare.laws import Law
+from learnact.compiler.declare.spec import Activation
+from learnact.compiler.declare.symbols import gain, put, shift, x
 from learnact.compiler.derive.balance import Expectations, is_one, solve
 from learnact.compiler.derive.derivation import StartDerivation
-from learnact.compiler.derive.quantity import evaluate
-from learnact.compiler.errors import BadDeclaration
-from learnact.compiler.laws import Law
-from learnact.compiler.spec import Activation
-from learnact.compiler.symbols import gain, put, shift, x
+from learnact.errors import BadDeclaration
 
 PROBES = (
     (sp.Rational(2, 7), sp.Rational(5, 3), sp.Rational(-3, 4)),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.derive import Derivation, derive
 from learnact.compiler.emit.render import render
 from learnact.compiler.emit.source import Source
-from learnact.compiler.files import write_whole
 from learnact.compiler.lower import lower
-from learnact.compiler.spec import Activation
+from learnact.files import write_whole
 
 __all__ = ["Source", "emit", "write"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import sympy as sp
 
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Statement
-from learnact.compiler.symbols import x
 
 
 class Pairs:

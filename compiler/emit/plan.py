@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
+from learnact.compiler.emit import emit
 from learnact.compiler.emit.render import environment
-from learnact.compiler.version import VERSION
+from learnact.compiler.resolve.registry import resolve
+from learnact.errors import BadDeclaration
+from learnact.version import __version__
 
 GENERATED = (
     "hermite:2", "hermite:3", "hermite:5", "hermite:8", "fourier:3", "fourier:6", "fourier_free:6", "tropical:3",
@@ -16,12 +21,9 @@ GENERATED = (
 
 def plan(specs: Sequence[str] = GENERATED) -> dict[str, str]:
     """File name -> text of everything that generated/ holds. Raises whatever emission raises."""
-    from learnact.compiler.emit import emit  # noqa: PLC0415
-    from learnact.compiler.registry import resolve  # noqa: PLC0415
-
     sources = [emit(resolve(spec)) for spec in specs]
     manifest = {
-        "compiler": VERSION,
+        "compiler": __version__,
         "modules": {
             s.names.slug: {"spec": s.names.spec, "class": s.names.cls, "inputs": s.inputs, "body": s.body}
             for s in sources
@@ -34,3 +36,11 @@ def plan(specs: Sequence[str] = GENERATED) -> dict[str, str]:
     )
     files = {s.filename: s.text for s in sources}
     return files | {"MANIFEST.json": json.dumps(manifest, indent=2) + "\n", "__init__.py": package}
+
+
+def generated_folder() -> Path:
+    """Where the committed compiler output lies: the package learnact.generated. Raises BadDeclaration."""
+    spec = importlib.util.find_spec("learnact.generated")
+    if spec is None or not spec.submodule_search_locations:
+        raise BadDeclaration("the package learnact.generated is not installed; name the folder")
+    return Path(next(iter(spec.submodule_search_locations)))

@@ -11,13 +11,13 @@ from fractions import Fraction
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
-from learnact.compiler.derive.quantity import evaluate
+from learnact.compiler.declare.constants import evaluate
+from learnact.compiler.declare.kinks import Largest, Select, Sign, Smallest, Step, Winner, is_indicator
 from learnact.compiler.emit.layout import assigned
 from learnact.compiler.emit.pairs import Pairs
-from learnact.compiler.errors import UnsupportedNode
-from learnact.compiler.lower.choice import Largest, Select, Sign, Smallest, Step, Winner, is_indicator
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Statement
+from learnact.errors import UnsupportedNode
 
 RELATIONS = {
     sp.StrictGreaterThan: ">",

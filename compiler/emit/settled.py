@@ -10,9 +10,9 @@ from collections import Counter
 
 import sympy as sp
 
-from learnact.compiler.lower.choice import Winner
+from learnact.compiler.declare.kinks import Winner
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower.program import Block
-from learnact.compiler.symbols import x
 
 WRITTEN_OUT = 20
 """Operations that a value read more than once may take when written out. Between 10 and 20 as fast to run and to

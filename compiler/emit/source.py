@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from learnact.compiler.names import Names
+from learnact.compiler.declare.names import Names
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable
 
 import sympy as sp
 
+from learnact.compiler.declare.functions import sigmoid, softplus
+from learnact.compiler.declare.kinks import Largest, Magnitude, Select, Sign, Smallest, Step, Winner
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.emit.layout import wrapped
 from learnact.compiler.emit.printer import GRAD, Printer, number
-from learnact.compiler.functions import sigmoid, softplus
-from learnact.compiler.lower.choice import Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.lower.program import Statement
-from learnact.compiler.symbols import x
 
 CALLS: dict[type, str] = {
     sp.exp: "torch.exp",

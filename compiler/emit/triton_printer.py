@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import sympy as sp
 
+from learnact.compiler.declare.functions import sigmoid, softplus
+from learnact.compiler.declare.kinks import IndexOfSmallest, Largest, Magnitude, Select, Sign, Winner
 from learnact.compiler.emit.printer import Printer, number
-from learnact.compiler.functions import sigmoid, softplus
-from learnact.compiler.lower.choice import IndexOfSmallest, Largest, Magnitude, Select, Sign, Winner
 
 CALLS: dict[type, str] = {
     sp.exp: "tl.exp",

@@ -2,9 +2,9 @@
 
 import sympy as sp
 
-from learnact.compiler.polynomials import at_scale
-from learnact.compiler.spec import Basis, Family, Feature, LinearFit, Start, slope_of
-from learnact.compiler.symbols import gain, shift, x
+from learnact.compiler.declare.polynomials import at_scale
+from learnact.compiler.declare.spec import Basis, Family, Feature, LinearFit, Start, slope_of
+from learnact.compiler.declare.symbols import gain, shift, x
 
 
 def recurrence(n: int) -> tuple[Feature, ...]:

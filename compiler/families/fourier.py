@@ -2,8 +2,8 @@
 
 import sympy as sp
 
-from learnact.compiler.spec import Basis, Family, Feature, LinearFit, Start
-from learnact.compiler.symbols import gain, shift, x
+from learnact.compiler.declare.spec import Basis, Family, Feature, LinearFit, Start
+from learnact.compiler.declare.symbols import gain, shift, x
 
 
 def harmonics(n: int) -> tuple[Feature, ...]:

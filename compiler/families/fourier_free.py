@@ -2,9 +2,9 @@
 
 import sympy as sp
 
+from learnact.compiler.declare.spec import Family, LinearFit, Start
+from learnact.compiler.declare.symbols import gain, shift, x
 from learnact.compiler.families.fourier import polar
-from learnact.compiler.spec import Family, LinearFit, Start
-from learnact.compiler.symbols import gain, shift, x
 
 
 def balanced(n, law):

@@ -2,8 +2,8 @@
 
 import sympy as sp
 
-from learnact.compiler.spec import Family, Start
-from learnact.compiler.symbols import gain, x
+from learnact.compiler.declare.spec import Family, Start
+from learnact.compiler.declare.symbols import gain, x
 
 sinusoid = Family(
     name="sinusoid",

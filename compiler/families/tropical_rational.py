@@ -2,9 +2,9 @@
 
 import sympy as sp
 
-from learnact.compiler.hinges import max_of_lines
-from learnact.compiler.spec import Family, HingeFit, Start
-from learnact.compiler.symbols import gain, shift, x
+from learnact.compiler.declare.hinges import max_of_lines
+from learnact.compiler.declare.spec import Family, HingeFit, Start
+from learnact.compiler.declare.symbols import gain, shift, x
 
 
 def parameters(numerator, denominator):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.lower.basis import lower_basis
 from learnact.compiler.lower.general import lower_general
 from learnact.compiler.lower.program import Block, Input, Program, Statement
 from learnact.compiler.lower.rows import lower_rows
-from learnact.compiler.spec import Activation
 
 __all__ = ["Block", "Input", "Program", "Statement", "lower"]
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from learnact.compiler.errors import BadDeclaration
+from learnact.compiler.declare.spec import Activation, Feature
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Input, Statement
-from learnact.compiler.spec import Activation, Feature
+from learnact.errors import BadDeclaration
 
 
 def lower_basis(activation: Activation) -> tuple[tuple[Input, ...], Block, Block]:

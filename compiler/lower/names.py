@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import sympy as sp
 
-from learnact.compiler.names import RESERVED
+from learnact.compiler.declare.names import RESERVED
 
 LETTERS = "abcdefgklmqruvwyz"
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from learnact.compiler.spec import Activation
-from learnact.compiler.symbols import x
+from learnact.compiler.declare.spec import Activation
+from learnact.compiler.declare.symbols import x
 
 
 @dataclass(frozen=True)

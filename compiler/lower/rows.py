@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import sympy as sp
 
+from learnact.compiler.declare.spec import Activation, Feature
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower.program import Input, Row, Rows
-from learnact.compiler.spec import Activation, Feature
-from learnact.compiler.symbols import x
 
 
 def lower_rows(activation: Activation, inputs: Sequence[Input], partials: Sequence[sp.Expr]) -> Rows | None:

@@ -11,8 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from learnact.compiler.errors import UnknownName
-from learnact.compiler.spec import Activation
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.verify import (
     checks_autograd,
     checks_compile,
@@ -29,6 +28,7 @@ from learnact.compiler.verify.log import CheckFunction, Log
 from learnact.compiler.verify.report import Check, Report, Skipped
 from learnact.compiler.verify.subject import Subject
 from learnact.compiler.verify.tolerances import PRECISIONS
+from learnact.errors import UnknownName
 
 __all__ = ["Check", "Report", "Skipped", "verify"]
 

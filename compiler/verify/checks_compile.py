@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from learnact.compiler.symbols import x as input_symbol
+from learnact.compiler.declare.symbols import x as input_symbol
 from learnact.compiler.verify import points, tolerances
 from learnact.compiler.verify.checks_values import Met
 from learnact.compiler.verify.jets import KINKED

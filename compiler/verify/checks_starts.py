@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import sympy as sp
 
-from learnact.compiler.symbols import gain, shift
+from learnact.compiler.declare.symbols import gain, shift
 from learnact.compiler.verify import quadrature, tolerances
 from learnact.compiler.verify.checks_fits import check_fit
 from learnact.compiler.verify.ledger import Finding, Ledger

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import torch
 
-from learnact.compiler.functions import CLASSICAL
+from learnact.compiler.declare.functions import CLASSICAL
 from learnact.compiler.verify import tolerances
 from learnact.compiler.verify.ledger import Finding, Ledger, expect, kept
 from learnact.compiler.verify.load import ALLOWED_IMPORTS

@@ -13,9 +13,9 @@ import numpy as np
 import sympy as sp
 from sympy.core.relational import Relational
 
-from learnact.compiler.errors import UnsupportedNode
-from learnact.compiler.symbols import tie_order
+from learnact.compiler.declare.symbols import tie_order
 from learnact.compiler.verify.measured import Array, Field, Measured, derivative, elementary
+from learnact.errors import UnsupportedNode
 
 KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)
 """Nodes whose value or slope may break."""

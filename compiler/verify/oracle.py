@@ -14,9 +14,9 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from learnact.compiler.functions import sigmoid, softplus
-from learnact.compiler.spec import Activation
-from learnact.compiler.symbols import x
+from learnact.compiler.declare.functions import sigmoid, softplus
+from learnact.compiler.declare.spec import Activation
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.verify.jets import Walk
 from learnact.compiler.verify.measured import DIGITS, DOUBLE, EXACT, LIMIT, LIMIT_DIGITS, Array, Field, Measured
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
-from learnact.compiler.laws import Law
-from learnact.compiler.spec import Activation
+from learnact.compiler.declare.laws import Law
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.verify.jets import KINKED
 from learnact.compiler.verify.measured import Array
 from learnact.compiler.verify.oracle import Oracle

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
-from learnact.compiler.laws import Arcsine, Exponential, Law, Normal, Uniform
+from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
 from learnact.compiler.verify.jets import Walk
 from learnact.compiler.verify.measured import DOUBLE, Array, Measured
 from learnact.compiler.verify.points import rng

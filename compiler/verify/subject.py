@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from learnact.compiler.laws import Law
-from learnact.compiler.spec import Activation
+from learnact.compiler.declare.laws import Law
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.verify import points
 from learnact.compiler.verify.ledger import expect
 from learnact.compiler.verify.load import Text

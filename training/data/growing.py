@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from learnact.training import files
+from learnact.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class GrowingArray:
         if states and states[0].key != key:
             states = []
         self.state = states[-1] if states else Written(key)
-        files.replace(journal, "".join(f"{json.dumps(asdict(s))}\n" for s in states))
+        write_whole(journal, "".join(f"{json.dumps(asdict(s))}\n" for s in states), force=True)
         self._journal = journal.open("a")
         self._array = (folder / f"{name}.bin").open("ab")
         self._array.truncate(self.state.tokens * dtype.itemsize)

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from learnact.compiler.api import cache_folder
-from learnact.training import files
-from learnact.training.corpus import load_corpus
+from learnact.errors import WriteError
+from learnact.files import cache_folder, write_whole
+from learnact.training.data.corpus import load_corpus
 from learnact.training.data.growing import GrowingArray
 from learnact.training.data.sources import Memory, Source, sources_of
 from learnact.training.data.tokenizer import BYTES, TextTokenizer, tokenizer_of
 from learnact.training.errors import BadData, NoSpace
+from learnact.training.lock import only_one
 
 HELD_OUT = 0.05
 """Share of the tokens, from the end, that is validation where no text is given for it."""
@@ -80,7 +81,7 @@ def prepare(
     }
     key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     folder = folder or cache_folder() / f"tokens-{key[:16]}"
-    with files.only_one(folder, wait=True):
+    with only_one(folder, wait=True):
         _prepare_into(folder, key, sources, encoder, quiet)
     return folder
 
@@ -102,9 +103,11 @@ def _prepare_into(
     try:
         for split in SPLITS:
             record[split] = _write(folder, split, key, sources[split], encoder, quiet)
-    except OSError as err:
-        raise NoSpace(f"cannot write tokens to {folder}: {err.strerror}; what is there is kept") from err
-    files.replace(folder / RECORD, json.dumps(record, indent=1) + "\n")
+    except (OSError, WriteError) as err:
+        raise NoSpace(
+            f"cannot write tokens to {folder}: {getattr(err, 'strerror', None) or err}; what is there is kept"
+        ) from err
+    write_whole(folder / RECORD, json.dumps(record, indent=1) + "\n", force=True)
 
 
 def open_tokens(folder: Path) -> Tokens:

@@ -1,0 +1,1 @@
+"""learnact-gen: the command line."""

@@ -1,0 +1,121 @@
+"""learnact-gen emit, generate, verify, check: the commands that make emitted files and judge them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from learnact.compiler.cli.options import FAILS, HOLDS, declarations, declares, json_option
+
+if TYPE_CHECKING:
+    from learnact.compiler.resolve.declaration import Declaration
+
+BACKEND_HELP = "both adds Triton kernels for eager CUDA; triton makes CUDA an error where triton is not installed."
+
+folder_argument = click.argument(
+    "folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path)
+)
+
+
+@click.command()
+@declares(many=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder to write into.")
+@click.option("--backend", metavar="torch|triton|both", default="torch", help=BACKEND_HELP)
+@click.option("--force", is_flag=True, help="Replace files that differ.")
+@json_option
+def emit(out: Path, backend: str, force: bool, form: str, **words: Any) -> int:
+    """Write a standalone torch module per SPEC.
+
+    Kernels are used for CUDA tensors outside torch.compile; the torch ops that stand beside them serve everywhere else.
+    """
+    from learnact.compiler import api  # noqa: PLC0415
+    from learnact.compiler.explain import formats  # noqa: PLC0415
+    from learnact.files import check_free, write_whole  # noqa: PLC0415
+
+    sources = [api.emit(declaration, backend=backend) for declaration in declarations(**words)]
+    for source in sources:  # all or none: the first file is not written if the last may not be
+        check_free(out / source.filename, source.text, force=force)
+    rows = []
+    for source in sources:
+        path = write_whole(out / source.filename, source.text, force=force)
+        rows.append({"file": str(path), "class": source.names.cls, "inputs": source.inputs, "body": source.body})
+    click.echo(formats.as_json(rows) if form == "json" else "".join(f"{r['file']}\n" for r in rows), nl=False)
+    return HOLDS
+
+
+@click.command()
+@folder_argument
+@json_option
+def generate(folder: Path | None, form: str) -> int:
+    """Write generated/ again, as `check` expects it.
+
+    DIR must be missing, empty or written by this command before. Replaced are the files that its MANIFEST.json lists;
+    deleted are modules that it lists and that are no longer generated. Nothing else in DIR is touched.
+    """
+    from learnact.compiler.emit import check as checking  # noqa: PLC0415
+    from learnact.compiler.emit.plan import generated_folder  # noqa: PLC0415
+    from learnact.compiler.explain import formats  # noqa: PLC0415
+
+    changed = [str(path) for path in checking.generate(folder or generated_folder())]
+    text = "".join(f"{path}\n" for path in changed) or "nothing to change\n"
+    click.echo(formats.as_json(changed) if form == "json" else text, nl=False)
+    return HOLDS
+
+
+@click.command()
+@folder_argument
+@json_option
+def check(folder: Path | None, form: str) -> int:
+    """Compare emitted files with what is emitted now.
+
+    Byte for byte; exit 1 and a diff if they differ.
+    """
+    from learnact.compiler.emit import check as checking  # noqa: PLC0415
+    from learnact.compiler.emit.plan import generated_folder  # noqa: PLC0415
+    from learnact.compiler.explain import formats  # noqa: PLC0415
+
+    folder = folder or generated_folder()
+    differences = checking.check(folder)
+    if form == "json":
+        click.echo(formats.as_json([asdict(d) for d in differences]), nl=False)
+    elif differences:
+        click.echo("\n".join(map(str, differences)), nl=False)
+    else:
+        click.echo(f"{folder} is what the compiler emits")
+    return FAILS if differences else HOLDS
+
+
+@click.command()
+@declares(many=True)
+@click.option("--quick", is_flag=True, help="Fewer points and precisions.")
+@json_option
+def verify(quick: bool, form: str, **words: Any) -> int:
+    """Check emitted code against its declaration.
+
+    SPEC may be an emitted FILE. Exit 1 if a check fails.
+    """
+    from learnact.compiler import api  # noqa: PLC0415
+    from learnact.compiler.explain import formats  # noqa: PLC0415
+
+    targets = [_file_or_declaration(d) for d in declarations(**words)]
+    reports = [api.verify(target, quick=quick) for target in targets]
+    if form == "json":
+        click.echo(formats.as_json([r.as_dict() for r in reports]), nl=False)
+    else:
+        click.echo("\n\n".join(r.table() for r in reports))
+    return HOLDS if all(r.ok for r in reports) else FAILS
+
+
+def _file_or_declaration(declaration: Declaration) -> Path | Declaration:
+    """Take FILE.py for an emitted file: its header declares it, so nothing else may."""
+    if declaration.spec is None or not declaration.spec.endswith(".py"):
+        return declaration
+    if declaration.name is not None or declaration.law is not None:
+        raise click.UsageError(f"{declaration.spec} says itself what it is; leave --name and --law out")
+    return Path(declaration.spec)
+
+
+COMMANDS = (emit, verify, check, generate)

@@ -1,0 +1,1 @@
+"""Declare: the vocabulary of declarations. It knows nothing of what is made of them."""

@@ -1,0 +1,112 @@
+"""Numbers, signs and orders of constants, to far more digits than a tie needs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import lru_cache
+
+import sympy as sp
+
+from learnact.errors import NoClosedForm
+
+DIGITS = 30
+"""Digits to which a quantity without closed form is computed."""
+
+EVALUATED = 60
+"""Digits to which the functions inside a constant are evaluated, once each."""
+
+TIE = sp.Float(10) ** -30
+"""Two constants closer than this are the same point: 30 of the 60 digits are left for cancellation."""
+
+
+@lru_cache(maxsize=1 << 14)
+def _function_value(atom: sp.Expr) -> sp.Expr:
+    return atom.evalf(EVALUATED)
+
+
+@lru_cache(maxsize=1 << 16)
+def number(e: sp.Expr) -> sp.Float | None:
+    """A real constant as a 60-digit number; None where symbols are left. Raises NoClosedForm if not real."""
+    if e.free_symbols:
+        return None
+    value = e.xreplace({f: _function_value(f) for f in e.atoms(sp.Function)}).evalf(EVALUATED)
+    if not value.is_Float and value != 0:
+        raise NoClosedForm(f"{e} is no finite real number")
+    return sp.Float(value, EVALUATED)
+
+
+def evaluate(value: sp.Expr, digits: int = DIGITS) -> sp.Expr:
+    """Evaluate to so many digits, each function of a constant once; free symbols stay."""
+    return sp.N(value, digits) if value.free_symbols else sp.N(number(value), digits)
+
+
+def _sign_of_number(value: sp.Expr) -> int:
+    return 0 if abs(value) < TIE else (1 if value > 0 else -1)
+
+
+def _factored(e: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """e = constant * monomial, the monomial holding every symbol."""
+    return e.as_independent(*e.free_symbols, as_Add=False)
+
+
+@lru_cache(maxsize=1 << 16)
+def sign(e: sp.Expr) -> int | None:
+    """-1, 0 or 1; None where it depends on the symbols.
+
+    A sum is decided if, monomial by monomial, its coefficients (numbers such as 1 - sqrt(2) erfinv(1/3)) agree.
+    """
+    value = number(e)
+    if value is not None:
+        return _sign_of_number(value)
+    coefficients: dict[sp.Expr, list[sp.Expr]] = defaultdict(list)
+    for part in sp.Add.make_args(sp.expand(e)):
+        constant, monomial = _factored(part)
+        coefficients[monomial].append(constant)
+    signs = set()
+    for monomial, constants in coefficients.items():
+        own = _sign_of_number(number(sp.Add(*constants)))
+        if own:
+            signs.add(own if monomial.is_positive else -own if monomial.is_negative else None)
+    if not signs:
+        return 0
+    if len(signs) == 1 and None not in signs:
+        return signs.pop()
+    return 1 if e.is_positive else -1 if e.is_negative else None
+
+
+@lru_cache(maxsize=1 << 16)
+def order(a: sp.Expr, b: sp.Expr) -> int:
+    """Sign of b - a, infinities allowed. Raises NoClosedForm where symbols leave it open."""
+    if a == b:
+        return 0
+    if a is sp.S.NegativeInfinity or b is sp.S.Infinity:
+        return 1
+    if a is sp.S.Infinity or b is sp.S.NegativeInfinity:
+        return -1
+    (left, mine), (right, yours) = _factored(a), _factored(b)
+    same = mine == yours and mine.is_positive  # two knots sigma * c: cheaper than the sign of a symbolic difference
+    found = sign(right - left) if same else sign(b - a)
+    if found is None:
+        raise NoClosedForm(f"the order of {a} and {b} depends on the symbols in them")
+    return found
+
+
+def less(a: sp.Expr, b: sp.Expr) -> bool:
+    """Whether a < b. Raises NoClosedForm where symbols leave it open."""
+    return order(a, b) > 0
+
+
+def between(lo: sp.Expr, hi: sp.Expr) -> sp.Expr:
+    """A point strictly inside (lo, hi), rational wherever the ends are numbers."""
+    if lo is sp.S.NegativeInfinity and hi is sp.S.Infinity:
+        return sp.S.Zero
+    if lo is sp.S.NegativeInfinity:
+        return _rational(hi) - 1
+    if hi is sp.S.Infinity:
+        return _rational(lo) + 1
+    return (_rational(lo, 30) + _rational(hi, 30)) / 2
+
+
+def _rational(e: sp.Expr, digits: int = 15) -> sp.Expr:
+    value = None if e.is_Rational else number(e)
+    return e if value is None else sp.Rational(str(sp.Float(value, digits)))

@@ -1,0 +1,285 @@
+"""What is declared: a Family (all degrees) and an Activation (one degree of it).
+
+Everything downstream is computed from these two frozen objects; nothing here knows how code is generated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import sympy as sp
+
+from learnact.compiler.declare.laws import Law, Normal
+from learnact.compiler.declare.names import Names, check_parameter
+from learnact.compiler.declare.symbols import NOT_REAL, gain, put, shift, x
+from learnact.errors import BadDeclaration, BadDegree, BadName, UnknownName, declared_code
+
+Values = Mapping[str, "sp.Expr | Sequence[sp.Expr]"]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A named initial shape: parameter values as exact expressions, which may hold `gain` and `shift`."""
+
+    values: Callable[[Any, Law], Values]  # (degree, law) -> {parameter: value or values}
+    root: Literal["stable", "plus"] = "stable"  # of the two shifts: the smaller |q-slope|, or the larger shift
+    note: str = ""  # one line on where it comes from
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One element-wise quantity of a straight-line program: how to get it and its slope from earlier ones."""
+
+    symbol: sp.Symbol  # its name in the emitted code and in later features
+    value: sp.Expr  # in x and the symbols of earlier features
+    slope: sp.Expr  # d value / d x in x, any features' symbols and earlier features' slope symbols
+    weighted: bool = True  # False: a stepping stone that carries no weight of its own
+
+    @property
+    def slope_symbol(self) -> sp.Symbol:
+        """How later features' slopes refer to this one's slope."""
+        return slope_of(self.symbol)
+
+
+def slope_of(symbol: sp.Symbol) -> sp.Symbol:
+    """The symbol that stands for d symbol / d x."""
+    return sp.Symbol(f"{symbol.name}_slope", real=True)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """F = sum of weights times features, with the features as a straight-line program (a recurrence, say)."""
+
+    features: Callable[[Any], tuple[Feature, ...]]  # degree -> features, in order of evaluation
+    weights: Callable[[SimpleNamespace, Any], Sequence[sp.Expr]]  # (parameters, degree) -> one per weighted feature
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """How to fit a classical function by linear least squares: what is linear, and how the solution is stored."""
+
+    features: Callable[[Any, Law], Sequence[sp.Expr]]  # (degree, law) -> expressions in x alone
+    values: Callable[[Any, Law, Sequence[sp.Expr]], Values]  # (degree, law, solution) -> parameter values
+
+
+@dataclass(frozen=True)
+class HingeFit:
+    """How to fit by a difference of two convex piecewise-linear functions with free knots.
+
+    F(x) = level + tilt * x + sum_i rise_i relu(x - up_i) - sum_j fall_j relu(x - down_j), all rise, fall > 0.
+    """
+
+    knots: Callable[[Any], tuple[int, int]]  # degree -> (number of upward knots, of downward knots)
+    values: Callable[..., Values]  # (degree, level, tilt, ups, rises, downs, falls) -> parameter values
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of learnable activations for all degrees, as SymPy.
+
+    `function(p, n)` is the truth: the activation as an explicit expression in `x` and the parameters, where
+    `p.coefficients` is a list of symbols (a length given by a callable) or `p.scale` one symbol (length 1).
+    `basis`, if given, is a faster way to compute the same; it is checked against `function`, never trusted.
+    """
+
+    name: str
+    title: str  # "Hermite polynomial": starts the generated docstring
+    parameters: Mapping[str, Callable[[int], int] | Literal[1]]
+    function: Callable[[SimpleNamespace, Any], sp.Expr]
+    starts: Mapping[str, Start]  # the first one is the default
+    degrees: range | None = range(1, 13)  # None: the family has no degree
+    law: Law = field(default_factory=Normal)
+    basis: Basis | None = None
+    fit: LinearFit | HingeFit | None = None
+    formula: str = ""  # "sum_k a_k He_k(x)/k!", for people
+    domain: str = "all x"  # where it is meant to be used, and how it grows outside
+    reference: str = ""
+
+    def at(self, degree: int | None = None) -> Activation:
+        """The activation of this degree. Raises BadDegree."""
+        if self.degrees is None:
+            if degree is not None:
+                raise BadDegree(f"{self.name} has no degree, found {degree}; write {self.name!r}")
+        elif degree is None:
+            raise BadDegree(f"{self.name} needs a degree, none found; write e.g. '{self.name}:{self.degrees[-1] // 2}'")
+        elif degree not in self.degrees:
+            raise BadDegree(
+                f"{self.name} is declared for degrees {self.degrees[0]} to {self.degrees[-1]}, found {degree}"
+            )
+        return Activation(self, degree)
+
+
+@dataclass(frozen=True)
+class ParameterVector:
+    """One learnable tensor: its name, its entries' symbols, and whether the declaration sees a bare symbol."""
+
+    name: str
+    symbols: tuple[sp.Symbol, ...]
+    scalar: bool
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One activation: a family at one degree. Equal declarations give equal digests."""
+
+    family: Family
+    degree: int | None
+    class_name: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.family.parameters:
+            check_parameter(name)
+        extra = self.function.free_symbols - {x} - {s for v in self.parameters for s in v.symbols}
+        if extra:
+            raise BadDeclaration(f"{self.names.spec}: unknown symbols {sorted(map(str, extra))} in the function")
+        if not self.family.starts:
+            raise BadDeclaration(f"{self.names.spec}: no start is declared")
+        for name in self.family.starts:
+            if not name.isidentifier():
+                raise BadName(
+                    f"{self.names.spec}: the start {name!r} is no identifier; use letters, digits, underscores"
+                )
+        self._check_symbols()
+        self._check_texts()
+
+    def _check_symbols(self) -> None:
+        """No two quantities of the emitted code may carry one name."""
+        names = [s.name for s in self.symbols] + [f.symbol.name for f in self.features if f.symbol != x]
+        names += [v.name for v in self.parameters if not v.scalar]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise BadDeclaration(
+                f"{self.names.spec}: {', '.join(twice)} names two things; rename a parameter or feature"
+            )
+
+    def _check_texts(self) -> None:
+        """What goes into docstrings and comments must not end them."""
+        family = self.family
+        texts = [
+            family.title,
+            family.formula,
+            family.domain,
+            family.reference,
+            *(s.note for s in family.starts.values()),
+        ]
+        for text in texts:
+            if '"""' in text or "\\" in text or not text.isprintable():
+                raise BadDeclaration(
+                    f"{self.names.spec}: no line break, backslash or triple quote may stand in {text!r}; rewrite it"
+                )
+
+    @cached_property
+    def names(self) -> Names:
+        """Spec, file, class and function name."""
+        return Names.of(self.family.name, self.degree, self.class_name)
+
+    @cached_property
+    def parameters(self) -> tuple[ParameterVector, ...]:
+        """The learnable tensors in declared order. Raises BadDeclaration."""
+        vectors = []
+        for name, length in self.family.parameters.items():
+            entries = length(self.degree or 0) if callable(length) else length
+            if type(entries) is not int or entries < 1 or (entries > 1 and not callable(length)):
+                raise BadDeclaration(
+                    f"{self.names.spec}: the parameter {name!r} has the length {entries!r}; declare 1, or a function "
+                    "of the degree that gives a whole number from 1 up"
+                )
+            if callable(length):
+                symbols = tuple(sp.Symbol(f"{name}_{k}", real=True) for k in range(entries))
+                vectors.append(ParameterVector(name, symbols, scalar=False))
+            else:
+                vectors.append(ParameterVector(name, (sp.Symbol(name, real=True),), scalar=True))
+        return tuple(vectors)
+
+    @cached_property
+    def symbols(self) -> tuple[sp.Symbol, ...]:
+        """All parameters' symbols, flat, in declared order."""
+        return tuple(s for v in self.parameters for s in v.symbols)
+
+    @property
+    def namespace(self) -> SimpleNamespace:
+        """What a declaration's `p` is: lists of symbols, bare symbols for length 1."""
+        return SimpleNamespace(**{v.name: v.symbols[0] if v.scalar else list(v.symbols) for v in self.parameters})
+
+    @cached_property
+    def function(self) -> sp.Expr:
+        """F(x; parameters) as declared: the truth that everything is checked against."""
+        return sp.sympify(self.family.function(self.namespace, self.degree), strict=True)
+
+    @cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """The straight-line program of the basis, or () without one."""
+        return self.family.basis.features(self.degree) if self.family.basis else ()
+
+    @cached_property
+    def weights(self) -> tuple[sp.Expr, ...]:
+        """One weight per weighted feature, or () without a basis."""
+        if not self.family.basis:
+            return ()
+        with declared_code(f"{self.names.spec}: the weights of the basis fail"):
+            return tuple(sp.sympify(w) for w in self.family.basis.weights(self.namespace, self.degree))
+
+    def start(self, name: str) -> Start:
+        """The declared start of this name. Raises UnknownName."""
+        if name not in self.family.starts:
+            raise UnknownName("start", name, self.family.starts)
+        return self.family.starts[name]
+
+    def assign(self, values: Values) -> dict[sp.Symbol, sp.Expr]:
+        """Pair parameter values with symbols. Raises BadDeclaration when names or lengths do not fit."""
+        if set(values) != {v.name for v in self.parameters}:
+            raise BadDeclaration(
+                f"{self.names.spec}: values for {sorted(values)}, parameters are {[v.name for v in self.parameters]}"
+            )
+        pairs: dict[sp.Symbol, sp.Expr] = {}
+        for vector in self.parameters:
+            given = values[vector.name]
+            entries = [given] if vector.scalar and not isinstance(given, (list, tuple)) else list(given)
+            if len(entries) != len(vector.symbols):
+                raise BadDeclaration(
+                    f"{self.names.spec}: {vector.name} takes {len(vector.symbols)} values, found {len(entries)}"
+                )
+            pairs |= {s: sp.sympify(e) for s, e in zip(vector.symbols, entries, strict=True)}
+        return pairs
+
+    def start_values(self, name: str, law: Law | None = None) -> dict[sp.Symbol, sp.Expr]:
+        """The named start's declared values, gain and shift still unknown. Raises UnknownName, BadDeclaration."""
+        law, start = law or self.family.law, self.start(name)
+        what = f"{self.names.spec}: the start {name!r}"
+        with declared_code(f"{what} fails under {law}"):
+            values = self.assign(start.values(self.degree, law))
+        for symbol, value in values.items():
+            if value.has(*NOT_REAL):
+                raise BadDeclaration(f"{what} makes {symbol} {value} under {law}; it must be real and finite")
+            if unknown := value.free_symbols - law.parameter.free_symbols - {gain, shift}:
+                names = ", ".join(sorted(map(str, unknown)))
+                raise BadDeclaration(f"{what} makes {symbol} depend on {names}; only gain and shift are solved")
+        return values
+
+    def at_start(self, name: str, law: Law | None = None) -> sp.Expr:
+        """F with the named start's declared values put in (gain and shift still unknown)."""
+        return put(self.function, self.start_values(name, law))
+
+    @cached_property
+    def canonical(self) -> str:
+        """A text that is equal exactly when the declaration is: what digests are taken of."""
+        lines = [self.names.spec, self.names.cls, self.family.title, self.family.formula, self.family.domain]
+        lines += [self.family.reference, str(self.family.law)]
+        lines += [f"{v.name} {len(v.symbols)} {v.scalar}" for v in self.parameters]
+        lines.append(sp.srepr(self.function))
+        lines += [f"{f.symbol} {sp.srepr(f.value)} {sp.srepr(f.slope)} {f.weighted}" for f in self.features]
+        lines += [sp.srepr(w) for w in self.weights]
+        for name, start in self.family.starts.items():
+            values = self.start_values(name)
+            lines.append(f"{name} {start.root} {start.note} {[sp.srepr(v) for v in values.values()]}")
+        return "\n".join(lines)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical text, hexadecimal."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()

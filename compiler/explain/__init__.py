@@ -1,0 +1,1 @@
+"""Explain: derivations, stages, families and pictures, shown to people and programs."""

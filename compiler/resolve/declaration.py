@@ -1,0 +1,88 @@
+"""A declaration as the command line writes it: what stands behind an activation, and how to ask for it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from learnact.compiler.declare.spec import Activation
+from learnact.compiler.resolve.expression import from_expression, parse_law, parse_params
+from learnact.compiler.resolve.registry import resolve
+from learnact.compiler.resolve.sound import check
+from learnact.errors import BadExpression, UnknownName
+
+OPTIONS = ("--expr", "--param", "--name", "--law", "--backend")
+BACKENDS = ("torch", "triton", "both")
+"""Of emitted files: no kernels; kernels, required on CUDA; kernels where triton is installed."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Either a SPEC or an expression with its parameters; a class name and a law may be given to both."""
+
+    spec: str | None = None  # hermite:5, file.py:object:5
+    expr: str | None = None  # a*tanh(b*x) + c*x
+    params: tuple[str, ...] = ()  # a=1, b=1 ...: start values of the expression's parameters
+    name: str | None = None  # class name in place of the derived one; an expression needs it
+    law: str | None = None  # uniform:pi, in place of the family's law
+    backend: str = "torch"  # of the emitted file: one of BACKENDS
+
+    def __post_init__(self) -> None:
+        if (self.spec is None) == (self.expr is None):
+            raise BadExpression("give either a SPEC or --expr, not both and not neither")
+        if self.expr is not None and self.name is None:
+            raise BadExpression("--expr needs a class name; add e.g. --name TanhMix")
+        if self.spec is not None and self.params:
+            raise BadExpression(f"--param belongs to --expr; {self.spec!r} declares its parameters itself")
+        if self.backend not in BACKENDS:
+            raise UnknownName("backend", self.backend, BACKENDS)
+
+    @classmethod
+    def read(cls, arguments: str) -> Declaration:
+        """Read what `arguments` wrote. Raises BadExpression, UnknownName."""
+        try:
+            words = shlex.split(arguments)
+        except ValueError as err:
+            raise BadExpression(f"cannot read the declaration {arguments!r}: {err}") from err
+        given: dict[str, list[str]] = {option: [] for option in OPTIONS}
+        specs = []
+        rest = iter(words)
+        for word in rest:
+            if not word.startswith("--"):
+                specs.append(word)
+            elif word not in given:
+                raise UnknownName("option", word, OPTIONS)
+            else:
+                given[word].append(next(rest, ""))
+        single = ("--expr", "--name", "--law", "--backend")
+        expr, name, law, backend = (_at_most_one(given[o], f"{o} in {arguments!r}") for o in single)
+        spec = _at_most_one(specs, f"SPEC in {arguments!r}")
+        return cls(spec, expr, tuple(given["--param"]), name, law, "torch" if backend is None else backend)
+
+    @property
+    def arguments(self) -> str:
+        """Command-line words that give this declaration again."""
+        words = [self.spec] if self.spec is not None else ["--expr", (self.expr or "").strip()]
+        for param in self.params:
+            words += ["--param", param]
+        for option, value in (("--name", self.name), ("--law", self.law)):
+            words += [option, value] if value is not None else []
+        words += ["--backend", self.backend] if self.backend != "torch" else []
+        return shlex.join(words)
+
+    def activation(self) -> Activation:
+        """Build the activation. Raises any LearnactError of the registry, the expression language and the spec."""
+        law = parse_law(self.law) if self.law is not None else None
+        if self.expr is not None:
+            return from_expression(self.expr, parse_params(self.params), self.name or "", law)
+        found = resolve(self.spec or "")
+        if law is not None:
+            found = check(replace(found, family=replace(found.family, law=law)))
+        return replace(found, class_name=self.name) if self.name is not None else found
+
+
+def _at_most_one(values: Sequence[str], what: str) -> str | None:
+    if len(values) > 1:
+        raise BadExpression(f"{len(values)} times {what}; give one")
+    return values[0] if values else None

@@ -1,0 +1,175 @@
+"""An activation from one expression: the parser's result, checked, with the starts that its structure allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from fractions import Fraction
+from itertools import combinations
+
+import sympy as sp
+
+from learnact.compiler.declare.laws import LAWS, Law, Normal
+from learnact.compiler.declare.names import Names, check_parameter, snake_case
+from learnact.compiler.declare.spec import Activation, Family, Start, Values
+from learnact.compiler.declare.symbols import NOT_REAL, gain, shift, x
+from learnact.compiler.resolve.language import WORDS, UnknownSymbol, parse, parse_constant
+from learnact.compiler.resolve.sound import check
+from learnact.errors import BadExpression, BadLaw, BadName, UnknownName
+
+__all__ = ["from_expression", "parse", "parse_law", "parse_params"]
+
+MAX_PARAMETERS = 12  # the search for what scales the function tries subsets of the parameters
+Number = str | int | float | Fraction
+
+
+def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law | None = None) -> Activation:
+    """Build the activation that `text` writes in `x` and the scalar parameters `params` (name -> start value).
+
+    The starts are `declared` (the given values) and, before it, the one that a common factor of some
+    parameters allows: `balanced` (E[F^2] = E[F'^2] = 1) with an added constant among them, else `forward`
+    (E[F^2] = 1). Raises BadExpression, BadName and BadDeclaration.
+    """
+    slug = Names.of(snake_case(name), None, name).slug
+    law = law or Normal()
+    symbols = {p: sp.Symbol(p, real=True) for p in params}
+    _check_parameters(params, slug)
+    values = {symbols[p]: parse_constant(_literal(v), f"the value of {p}") for p, v in params.items()}
+    try:
+        function = parse(text, {"x": x, **symbols})
+    except UnknownSymbol as err:
+        options = " ".join(f"--param {name}=1" for name in _undeclared(text, symbols))
+        if not params:
+            raise BadExpression(f"every parameter of the expression needs a start value: add {options}") from err
+        raise BadExpression(f"{err}; or give it a start value: add {options}") from err
+    if not params:
+        raise BadExpression("no parameter is in the expression, so nothing can learn; write e.g. a*tanh(x)")
+
+    def declared(_: object, __: Law) -> Values:
+        return {s.name: v for s, v in values.items()}
+
+    starts = {"declared": Start(declared, note="the values as given")}
+    family = Family(
+        name=slug,
+        title="Declared by an expression",
+        formula=text.strip(),
+        parameters={p: 1 for p in params},
+        function=lambda _p, _n: function,
+        starts={**_scaled_start(function, values), **starts},
+        degrees=None,
+        law=law,
+    )
+    activation = check(Activation(family, None, class_name=name))
+    _check_values(function, values)
+    return activation
+
+
+def parse_params(pairs: Sequence[str]) -> dict[str, str]:
+    """Read NAME=VALUE pairs in order. Raises BadExpression on another form and on a repeated name."""
+    params: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not (name and equals and value):
+            raise BadExpression(f"--param takes NAME=VALUE, found {pair!r}; write e.g. --param a=1")
+        if name in params:
+            raise BadExpression(f"the parameter {name!r} is given twice; give one value")
+        params[name] = value
+    return params
+
+
+def parse_law(text: str) -> Law:
+    """Read `normal`, `uniform`, `arcsine` or `exponential`, with its parameter if given: `uniform:pi`, `normal:1/2`."""
+    name, colon, value = text.partition(":")
+    if name not in LAWS:
+        raise UnknownName("law", name, LAWS)
+    if not colon:
+        return LAWS[name]()
+    number = parse_constant(value, f"the parameter of the law {text!r}")
+    if not number.is_positive:
+        raise BadLaw(f"the law {text!r} needs a positive parameter, found {number}")
+    law = LAWS[name]()
+    return replace(law, **{fields(law)[0].name: number})
+
+
+def _literal(value: Number) -> str:
+    return value.strip() if isinstance(value, str) else str(value)
+
+
+def _undeclared(text: str, symbols: Mapping[str, sp.Symbol]) -> list[str]:
+    """Every bare name in the text that is neither given nor a constant, in the order in which they are read."""
+    found: list[str] = []
+    while True:
+        try:
+            parse(text, {"x": x, **symbols, **{name: sp.Symbol(name, real=True) for name in found}})
+        except UnknownSymbol as err:
+            found.append(err.symbol)
+        except BadExpression:
+            return found
+        else:
+            return found
+
+
+def _check_parameters(params: Mapping[str, Number], function_name: str) -> None:
+    if len(params) > MAX_PARAMETERS:
+        raise BadExpression(f"{len(params)} parameters, an expression takes {MAX_PARAMETERS}; write a family file")
+    for name in params:
+        if name in WORDS:
+            raise BadName(f"the parameter {name!r} is a word of the expression language; choose another")
+        check_parameter(name)
+        if name == function_name:
+            raise BadName(f"the parameter {name!r} has the name of the emitted function; choose another")
+
+
+def _check_values(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> None:
+    """With the given values the expression must still be a real function of x."""
+    try:
+        at_start = function.xreplace(values)
+    except (TypeError, ValueError) as err:  # SymPy's answers to a comparison of numbers that are not real
+        raise BadExpression(f"with the given values a comparison in {function} is of no real numbers") from err
+    if at_start.has(*NOT_REAL):
+        raise BadExpression(f"with the given values the expression is {at_start}, not finite and real; give others")
+    if not at_start.has(x):
+        raise BadExpression(f"with the given values the expression is the constant {at_start}; give other values")
+
+
+def _scaled_start(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> dict[str, Start]:
+    """The start that solves for the common factor of as many parameters as have one; {} if none has."""
+    subsets = (set(c) for size in range(len(values), 0, -1) for c in combinations(values, size))
+    scaled = next((c for c in subsets if homogeneity(function, c) == 1), None)
+    if scaled is None:
+        return {}
+    offset = next((s for s in values if s in scaled and sp.diff(function, s) == 1), None)
+
+    def start(_: object, __: Law) -> Values:
+        solved = {s: gain * v if s in scaled else v for s, v in values.items()}
+        if offset is not None:
+            solved[offset] = gain * (values[offset] + shift)
+        return {s.name: v for s, v in solved.items()}
+
+    factors = ", ".join(s.name for s in values if s in scaled)
+    if offset is None:
+        return {"forward": Start(start, note=f"the given values, {factors} scaled")}
+    return {"balanced": Start(start, note=f"the given values, {factors} scaled and {offset} shifted")}
+
+
+def homogeneity(expr: sp.Expr, scaled: set[sp.Symbol]) -> sp.Expr | None:
+    """The k with expr(t * scaled) = t**k * expr for every t > 0, read off the structure; None if there is none."""
+    if not expr.free_symbols & scaled:
+        return sp.S.Zero
+    if expr in scaled:
+        return sp.S.One
+    match expr:
+        case sp.Mul():
+            degrees = [homogeneity(a, scaled) for a in expr.args]
+            return None if None in degrees else sp.Add(*degrees)
+        case sp.Pow() if expr.exp.is_Rational:
+            inner = homogeneity(expr.base, scaled)
+            return None if inner is None else inner * expr.exp
+        case sp.Add() | sp.Max() | sp.Min() | sp.Abs():
+            parts = list(expr.args)
+        case sp.Piecewise() if not any(c.free_symbols & scaled for _, c in expr.args):
+            parts = [value for value, _ in expr.args]
+        case _:
+            return None
+    degrees_of_parts = {homogeneity(part, scaled) for part in parts if not part.is_zero}
+    return degrees_of_parts.pop() if len(degrees_of_parts) == 1 else None

@@ -1,0 +1,133 @@
+"""Whether a declared function can be an activation: it sees x, every parameter learns, all is finite under the law."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from learnact.compiler.declare.constants import evaluate
+from learnact.compiler.declare.derivatives import PASSES
+from learnact.compiler.declare.kinks import Select, is_indicator
+from learnact.compiler.declare.spec import Activation
+from learnact.compiler.declare.symbols import NOT_REAL, gain, shift, x
+from learnact.errors import BadDeclaration
+
+PROBES = (sp.Rational(1, 50), sp.Rational(3, 10), sp.Rational(7, 10), sp.Rational(49, 50))
+"""Quantiles of the law at which F and its derivatives must be real and finite: no kink lies at one by chance."""
+
+NUMERIC: dict[str, Callable[..., Any]] = {
+    "erf": lambda u: np.float64(math.erf(u)),
+    "sigmoid": lambda u: 0.5 * (1 + np.tanh(u / 2)),
+    "softplus": lambda u: np.logaddexp(0.0, u),
+    "Sign": np.sign,
+    "Step": np.heaviside,
+    "Magnitude": np.abs,
+    "Largest": lambda *values: np.max(values),
+    "Smallest": lambda *values: np.min(values),
+    "IndexOfLargest": lambda *values: np.argmax(values),
+    "IndexOfSmallest": lambda *values: np.argmin(values),
+    "Select": lambda winner, *entries: entries[int(winner)],
+}
+
+
+def check(activation: Activation) -> Activation:
+    """The activation, if it can be one.
+
+    Raises BadDeclaration for a function without x or without a slope, with a parameter that cannot learn, or without
+    finite values.
+    """
+    spec, function = activation.names.spec, activation.function
+    if not function.has(x):
+        raise BadDeclaration(f"{spec}: the function {function} does not depend on x; an activation is a function of x")
+    if function.has(*NOT_REAL):
+        raise BadDeclaration(f"{spec}: the function {function} is not real and finite; write one that is")
+    if unknown := sorted(map(str, function.atoms(AppliedUndef))):
+        raise BadDeclaration(f"{spec}: {unknown[0]} is a function without a definition; write out what it is")
+    for symbol in activation.symbols:
+        if not function.has(symbol):
+            raise BadDeclaration(
+                f"{spec}: the parameter {symbol} does not occur in the function (or cancels); leave it out"
+            )
+    _, slope, *partials = _derivatives(function, activation.symbols)
+    if slope == 0:
+        raise BadDeclaration(
+            f"{spec}: the function {function} has the slope 0 wherever it has one, so no gradient reaches what lies "
+            "before it; let it change smoothly, with tanh or sigmoid in place of a jump"
+        )
+    for symbol, partial in zip(activation.symbols, partials, strict=True):
+        if partial == 0:
+            raise BadDeclaration(
+                f"{spec}: {symbol} gets no gradient, for the function only jumps when it changes; put a number in its "
+                "place, or let the function change smoothly, with sigmoid in place of a step"
+            )
+    if not activation.family.law.parameter.free_symbols:
+        for name in activation.family.starts:
+            _check_start(activation, name)
+    return activation
+
+
+def _check_start(activation: Activation, name: str) -> None:
+    """F, F' and every dF/dparameter must be finite where the law puts x, at a start's values with gain 1, shift 0."""
+    law, plain = activation.family.law, {gain: sp.S.One, shift: sp.S.Zero}
+    parameters = [float(evaluate(v.xreplace(plain))) for v in activation.start_values(name).values()]
+    labels = ["F", "F'", *(f"dF/d{symbol}" for symbol in activation.symbols)]
+    for point in (float(evaluate(law.quantile(p))) for p in PROBES):
+        for label, value in zip(labels, _values(activation, point, parameters), strict=False):
+            if not math.isfinite(value):
+                lack = "real" if label == "F" and math.isnan(value) else "finite"
+                raise BadDeclaration(
+                    f"{activation.names.spec}: at the start {name!r} {label} is not {lack} at x = {point:.3g}, where "
+                    f"the law {law} puts x; {_remedy(activation.function)}"
+                )
+
+
+def _remedy(function: sp.Expr) -> str:
+    if function.has(sp.log) or any(not p.exp.is_Integer for p in function.atoms(sp.Pow)):
+        return "keep above 0 what is under a power, root or log, as in softplus(x)**b or Max(x, 0.001)**b"
+    return "give other values or another law"
+
+
+@lru_cache(maxsize=128)
+def _derivatives(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
+    """F, F' and every dF/dparameter, as they are emitted: kinks and jumps have the slopes that lowering states."""
+    exprs: tuple[sp.Expr, ...] = (function,)
+    for step in PASSES:
+        exprs = step(exprs, symbols)
+    return exprs
+
+
+@lru_cache(maxsize=128)
+def _numeric(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> Callable[..., list[float]] | None:
+    """The same as one function of x and the parameters; None if it holds a function that only a printer can refuse."""
+    exprs = [_masked(e) for e in _derivatives(function, symbols)]
+    try:
+        return sp.lambdify([x, *symbols], exprs, [NUMERIC, "numpy"], cse=True, dummify=True)
+    except (NotImplementedError, AttributeError, SyntaxError):
+        return None
+
+
+def _masked(e: sp.Expr) -> sp.Expr:
+    """Factors moved into an indicator: emitted code is 0 where another argument wins, whatever they are there."""
+    if not e.has(Select):
+        return e
+    for indicator in (f for f in e.args if e.is_Mul and is_indicator(f)):
+        winner, *entries = indicator.args
+        factor = e / indicator
+        return Select(_masked(winner), *(_masked(entry * factor) if entry != 0 else entry for entry in entries))
+    return e.func(*map(_masked, e.args))
+
+
+def _values(activation: Activation, point: float, parameters: Sequence[float]) -> list[float]:
+    """F, F' and every dF/dparameter at a point, infinite or NaN where emitted code is; [] if NumPy has no words."""
+    function = _numeric(activation.function, activation.symbols)
+    try:
+        with np.errstate(all="ignore"):
+            return [float(v) for v in function(*map(np.float64, (point, *parameters)))] if function else []
+    except (NameError, TypeError):  # a function that NumPy does not know, of which a printer says so
+        return []

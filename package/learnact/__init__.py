@@ -1,0 +1,92 @@
+"""Learnable activation functions: SymPy in, verified PyTorch out.
+
+    from learnact import Family, Normal, Start, derive, emit, load, start, verify     declare and compile
+    from learnact import swap, calibrate                                              put into a model
+    from learnact.generated import Hermite5                                           ready-made modules
+    from learnact.symbols import gain, shift, x                                       what declarations are written in
+
+Every name is imported when first used: `import learnact` loads neither SymPy nor torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from learnact.version import __version__
+
+if TYPE_CHECKING:
+    from learnact.compiler.api import derive, emit, load, lower, start, verify
+    from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
+    from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, HingeFit, LinearFit, Start
+    from learnact.compiler.derive.derivation import Derivation
+    from learnact.compiler.emit.source import Source
+    from learnact.compiler.lower.program import Program
+    from learnact.compiler.resolve.declaration import Declaration
+    from learnact.compiler.resolve.registry import family_names
+    from learnact.compiler.verify.report import Report
+    from learnact.errors import LearnactError
+    from learnact.training.model.calibrate import calibrate
+    from learnact.training.model.channels import swap_per_channel
+    from learnact.training.model.swap import swap
+
+__all__ = [
+    "Activation",
+    "Arcsine",
+    "Basis",
+    "Declaration",
+    "Derivation",
+    "Exponential",
+    "Family",
+    "Feature",
+    "HingeFit",
+    "Law",
+    "LearnactError",
+    "LinearFit",
+    "Normal",
+    "Program",
+    "Report",
+    "Source",
+    "Start",
+    "Uniform",
+    "__version__",
+    "calibrate",
+    "derive",
+    "emit",
+    "family_names",
+    "load",
+    "lower",
+    "start",
+    "swap",
+    "swap_per_channel",
+    "verify",
+]
+
+_MODULES = {
+    "compiler.api": ("derive", "emit", "load", "lower", "start", "verify"),
+    "compiler.declare.laws": ("Arcsine", "Exponential", "Law", "Normal", "Uniform"),
+    "compiler.declare.spec": ("Activation", "Basis", "Family", "Feature", "HingeFit", "LinearFit", "Start"),
+    "compiler.derive.derivation": ("Derivation",),
+    "compiler.emit.source": ("Source",),
+    "compiler.lower.program": ("Program",),
+    "compiler.resolve.declaration": ("Declaration",),
+    "compiler.resolve.registry": ("family_names",),
+    "compiler.verify.report": ("Report",),
+    "errors": ("LearnactError",),
+    "training.model.calibrate": ("calibrate",),
+    "training.model.channels": ("swap_per_channel",),
+    "training.model.swap": ("swap",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+if not TYPE_CHECKING:  # a type checker would take it for leave to import any name
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'learnact' has no attribute {name!r}; it has {', '.join(__all__)}")
+        value = globals()[name] = getattr(import_module(f"learnact.{_MODULE_OF[name]}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

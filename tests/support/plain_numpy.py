@@ -1,0 +1,187 @@
+"""What starts and fits are measured with: families, targets and quadrature in plain NumPy, nothing derived."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.polynomial import chebyshev as cheb
+from numpy.polynomial import hermite_e
+from numpy.polynomial import legendre as leg
+from numpy.typing import NDArray
+
+from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
+
+Array = NDArray[np.float64]
+Values = Mapping[str, Sequence[float]]
+
+FAMILIES = "chebyshev fourier fourier_free hermite legendre sinusoid tropical tropical_rational".split()
+DEGREES = range(1, 13)
+WITH_DEGREE = [f for f in FAMILIES if f != "sinusoid"]
+SPECS = ["sinusoid", *(f"{f}:{n}" for f in WITH_DEGREE for n in DEGREES)]
+
+REACH = 16.0  # standard deviations: x^24 times the normal density is below 1e-30 beyond
+REACH_OF_EXPONENTIAL = 80.0  # standard deviations: likewise for x^6, all that is asked of this law
+PANEL = 0.25  # standard deviations
+NODES = 24  # Gauss-Legendre, in each panel
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A function, its slope, and where the slope may jump."""
+
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+    breaks: tuple[float, ...] = ()
+
+
+def shape(spec: str, values: Values) -> Shape:
+    """The activation of a spec at parameter values, written down again by hand."""
+    return _SHAPES[spec.partition(":")[0]](**{name: np.asarray(v, float) for name, v in values.items()})
+
+
+def _series(value: Callable, derivative: Callable, unit: float, factorials: bool) -> Callable[[Array], Shape]:
+    def of(coefficients: Array) -> Shape:
+        c = coefficients / _factorials(len(coefficients)) if factorials else coefficients
+        return Shape(lambda x: value(x * unit, c), lambda x: unit * value(x * unit, derivative(c)))
+
+    return of
+
+
+def _factorials(count: int, first: int = 0) -> Array:
+    return np.array([math.factorial(k) for k in range(first, first + count)], float)
+
+
+def _fourier(offset: Array, coefficients: Array, phases: Array, frequencies: Array | None = None) -> Shape:
+    n = len(coefficients)
+    w = np.arange(1, n + 1) if frequencies is None else frequencies
+    a = coefficients / _factorials(n, first=1)
+    return Shape(
+        lambda x: offset[0] + np.cos(x[..., None] * w - phases) @ a,
+        lambda x: -np.sin(x[..., None] * w - phases) @ (a * w),
+    )
+
+
+def _sinusoid(amplitude: Array, frequency: Array, phase: Array) -> Shape:
+    (a,), (w,), (phi,) = amplitude, frequency, phase
+    return Shape(lambda x: a * np.sin(w * x + phi), lambda x: a * w * np.cos(w * x + phi))
+
+
+def _lines(slopes: Array, offsets: Array) -> Shape:
+    """The maximum of lines; where any two of them meet there may be a kink."""
+    pairs = [(i, j) for i, j in combinations(range(len(slopes)), 2) if slopes[i] != slopes[j]]
+    return Shape(
+        lambda x: (x[..., None] * slopes + offsets).max(-1),
+        lambda x: slopes[(x[..., None] * slopes + offsets).argmax(-1)],
+        tuple((offsets[i] - offsets[j]) / (slopes[j] - slopes[i]) for i, j in pairs),
+    )
+
+
+def _tropical(scale: Array, offsets: Array) -> Shape:
+    top = _lines(np.arange(len(offsets), dtype=float), offsets)
+    return Shape(lambda x: scale[0] * top.value(x), lambda x: scale[0] * top.slope(x), top.breaks)
+
+
+def _tropical_rational(
+    numerator_slopes: Array, numerator_offsets: Array, denominator_slopes: Array, denominator_offsets: Array
+) -> Shape:
+    up, down = _lines(numerator_slopes, numerator_offsets), _lines(denominator_slopes, denominator_offsets)
+    return Shape(lambda x: up.value(x) - down.value(x), lambda x: up.slope(x) - down.slope(x), up.breaks + down.breaks)
+
+
+_SHAPES: dict[str, Callable[..., Shape]] = {
+    "chebyshev": _series(cheb.chebval, cheb.chebder, 0.5, factorials=False),
+    "fourier": _fourier,
+    "fourier_free": _fourier,
+    "hermite": _series(hermite_e.hermeval, hermite_e.hermeder, 1.0, factorials=True),
+    "legendre": _series(leg.legval, leg.legder, 0.5, factorials=False),
+    "sinusoid": _sinusoid,
+    "tropical": _tropical,
+    "tropical_rational": _tropical_rational,
+}
+
+
+def _normal_cdf(x: Array) -> Array:
+    return np.array([math.erfc(-t / math.sqrt(2)) / 2 for t in x.ravel()]).reshape(x.shape)
+
+
+def _normal_pdf(x: Array) -> Array:
+    return np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.exp(-np.logaddexp(0, -x))
+
+
+TARGETS = {
+    "gelu": Shape(lambda x: x * _normal_cdf(x), lambda x: _normal_cdf(x) + x * _normal_pdf(x)),
+    "relu": Shape(lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(float), (0.0,)),
+    "silu": Shape(lambda x: x * _sigmoid(x), lambda x: _sigmoid(x) * (1 + x * _sigmoid(-x))),
+    "tanh": Shape(np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+}
+
+
+def nodes(law: Law, breaks: Sequence[float] = ()) -> tuple[Array, Array]:
+    """Points and weights, smooth between the breaks: (weights * f(points)).sum() is E[f(x)]."""
+    if isinstance(law, Arcsine):
+        raise NotImplementedError("no start or fit is measured under the arcsine law")
+    sigma = float(law.sigma)
+    low, high = (float(end) for end in law.support)
+    reach = sigma * (REACH_OF_EXPONENTIAL if isinstance(law, Exponential) else REACH)
+    low, high = max(low, -reach), min(high, reach)
+    width = PANEL * min(sigma, 1.0)
+    regular = np.linspace(low, high, math.ceil((high - low) / width) + 1)
+    ends = np.unique([*regular, *(b for b in breaks if low < b < high)])
+    unit, weight = np.polynomial.legendre.leggauss(NODES)
+    half = np.diff(ends)[:, None] / 2
+    points = (ends[:-1] + ends[1:])[:, None] / 2 + half * unit
+    return points.ravel(), (half * weight).ravel() * _density(law, points.ravel())
+
+
+def _density(law: Law, points: Array) -> Array:
+    sigma = float(law.sigma)
+    if isinstance(law, Normal):
+        return _normal_pdf(points / sigma) / sigma
+    if isinstance(law, Uniform):
+        return np.full(points.shape, 1 / (2 * float(law.limit)))
+    return np.where(points > 0, np.exp(-points / sigma) / sigma, 0.0)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Second moments by quadrature."""
+
+    mean: float
+    second: float
+    slope_second: float
+    q_slope: float
+
+
+def moments(f: Shape, law: Law, shift: float = 0.0) -> Measured:
+    """Moments of F + shift."""
+    points, weights = nodes(law, f.breaks)
+    value, slope = f.value(points) + shift, f.slope(points)
+    second = float(weights @ value**2)
+    return Measured(
+        float(weights @ value), second, float(weights @ slope**2), float(weights @ (points * value * slope)) / second
+    )
+
+
+def distances(f: Shape, target: str, law: Law) -> tuple[float, float]:
+    """E[(F - T)^2] / E[T^2] and E[(F' - T')^2] / E[T'^2]."""
+    goal = TARGETS[target]
+    points, weights = nodes(law, f.breaks + goal.breaks)
+    parts = [(f.value(points), goal.value(points)), (f.slope(points), goal.slope(points))]
+    value, slope = (float(weights @ (a - b) ** 2) / float(weights @ b**2) for a, b in parts)
+    return value, slope
+
+
+def objective(f: Shape, target: str, law: Law) -> float:
+    """(E[(F - T)^2] + E[(F' - T')^2]) / (E[T^2] + E[T'^2])."""
+    goal = TARGETS[target]
+    points, weights = nodes(law, f.breaks + goal.breaks)
+    parts = [(f.value(points), goal.value(points)), (f.slope(points), goal.slope(points))]
+    return sum(float(weights @ (a - b) ** 2) for a, b in parts) / sum(float(weights @ b**2) for _, b in parts)

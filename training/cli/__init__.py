@@ -1,0 +1,1 @@
+"""learnact-train: the command line."""

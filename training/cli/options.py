@@ -1,0 +1,78 @@
+"""What the training commands share: one option per setting, each changing the preset's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FOLDER = click.Path(file_okay=False)
+
+ACTIVATION = (
+    click.option("--activation", "-a", metavar="NAME", help="gelu, relu, silu …, or a SPEC such as hermite:5[@START]."),
+    click.option("--start", metavar="NAME", help="Of a generated activation: balanced, gelu, relu …"),
+    click.option(
+        "--calibrate",
+        type=click.Choice(["none", "unit", "preserve"]),
+        help="The start for each measured input sigma: E[F^2] = 1, or E[F^2] = sigma^2 (default).",
+    ),
+    click.option("--shared/--no-shared", default=None, help="One activation for all places."),
+    click.option("--per-channel/--no-per-channel", default=None, help="One shape per channel."),
+    click.option("--lr-factor", type=float, help="Learning rate of activation parameters over the others' (5)."),
+)
+LENGTH = (
+    click.option("--steps", type=int, help="Optimizer updates; fewer than the preset's shrink warm-up alike."),
+    click.option("--batch", type=int, help="Samples per update, over all processes."),
+    click.option("--micro-batch", type=int, help="Samples per forward pass; --batch is a multiple of it."),
+    click.option("--lr", type=float, help="Peak learning rate."),
+    click.option("--lr-floor", type=float, help="Share of the peak that the cosine ends at."),
+    click.option("--warmup", type=int, help="Steps of linear rise."),
+    click.option("--weight-decay", type=float, help="On matrices; never on activation parameters."),
+    click.option("--clip", type=float, help="Gradient norm to clip to; 0: none."),
+    click.option("--ema", type=float, help="Decay of averaged weights; 0: none."),
+    click.option("--seed", type=int, help="Of first weights, data order and all other chance."),
+)
+MACHINE = (
+    click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="bf16: autocast."),
+    click.option("--compile/--no-compile", default=None, help="torch.compile."),
+    click.option("--shard/--no-shard", default=None, help="FSDP2 instead of DDP on several processes."),
+    click.option("--workers", type=int, help="Processes that load data."),
+    click.option("--cpu", is_flag=True, help="Leave accelerators alone."),
+)
+RECORDS = (
+    click.option("--eval-every", type=int, help="Steps."),
+    click.option("--watch-every", type=int, help="Steps between looks at every activation."),
+    click.option("--checkpoint-every", type=int, help="Steps."),
+    click.option("--keep", type=int, help="Checkpoints."),
+    click.option("--tensorboard/--no-tensorboard", default=None, help="Beside metrics.jsonl."),
+    click.option("--out", required=True, type=_FOLDER, help="Run folder; an interrupted run in it goes on."),
+)
+
+
+def options(*groups: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
+    """Give a command these groups of options, in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def split_activation(changes: dict[str, Any]) -> dict[str, Any]:
+    """Take `SPEC@START` apart. Raises UsageError where a start is given twice."""
+    name = changes.get("activation")
+    if name and "@" in name:
+        spec, _, start = name.partition("@")
+        if not spec or not start:
+            raise click.UsageError(
+                f"{name!r} is not SPEC@START; hermite:5@gelu is one, hermite:5 takes the default start"
+            )
+        if changes.get("start") not in {None, start}:
+            raise click.UsageError(f"{name} and --start {changes['start']} name two starts; give one")
+        return {**changes, "activation": spec, "start": start}
+    return changes

@@ -1,0 +1,99 @@
+"""The commands over several runs: study, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+MOST_SEEDS = 1000
+
+
+def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> list[int]:
+    """`0-4`, `0,1,5`."""
+    ranges = []
+    try:
+        for part in text.split(","):
+            first, dash, last = part.partition("-")
+            ranges.append(range(int(first), int(last if dash else first) + 1))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of seeds; write 0-4 or 0,1,5") from None
+    count = sum(map(len, ranges))
+    if not 0 < count <= MOST_SEEDS:
+        raise click.BadParameter(f"{text!r} holds {count:,} seeds; a study takes 1 to {MOST_SEEDS:,}")
+    return sorted({seed for part in ranges for seed in part})
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("task", type=click.Choice(["gpt2", "convnext"]))
+@click.option("--activation", "-a", "activations", multiple=True, required=True, help="NAME or SPEC[@START]; repeat.")
+@click.option("--start", "starts", multiple=True, metavar="NAME", help="For each SPEC without its own; repeat.")
+@click.option("--seeds", default="0-2", show_default=True, callback=_seeds, help="0-4, or 0,1,5.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of run folders.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--nice", "niceness", type=click.IntRange(0, 19), default=10, show_default=True, help="Of the runs.")
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+def study(
+    task: str,
+    activations: tuple[str, ...],
+    starts: tuple[str, ...],
+    seeds: list[int],
+    out: Path,
+    jobs: int,
+    niceness: int,
+    rest: tuple[str, ...],
+) -> int:
+    """Train a grid of activations, starts and seeds; all other options are those of gpt2 or convnext.
+
+    Each run is a process of its own. Given again, the study goes on where it was. Exit 1 if a run failed.
+    """
+    from learnact.training.model.activation import is_classical  # noqa: PLC0415
+    from learnact.training.study.grid import conduct, grid  # noqa: PLC0415
+
+    if any(word.partition("=")[0] == "--seed" for word in rest):
+        raise click.UsageError("a study takes --seeds, and gives each run its --seed")
+    cells = grid(task, activations, starts, seeds, out, rest)
+    for cell in {is_classical(cell.activation): cell for cell in cells}.values():  # they take different options
+        _check(task, cell.arguments)
+    outcomes = conduct(cells, jobs, niceness)
+    failed = [o for o in outcomes if o.code]
+    for outcome in failed:
+        click.echo(f"failed: {outcome.cell.folder} (exit {outcome.code}): {outcome.message}", err=True)
+    if len(failed) < len(outcomes):
+        from learnact.training.study.page.render import final_table  # noqa: PLC0415
+        from learnact.training.study.page.runs import group, read_runs  # noqa: PLC0415
+
+        click.echo(f"\n{final_table(group(read_runs([out]))).text()}")
+        click.echo(f"\nlearnact-train report {out} -o {out}.html makes the page")
+    return 1 if failed else 0
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", "-o", default="report.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+def report(runs: tuple[Path, ...], out: Path) -> None:
+    """Write one HTML page over all runs at or below RUNS: curves, final table, shapes, moments through the depth."""
+    from learnact.files import write_whole  # noqa: PLC0415
+    from learnact.training.study.page.render import final_table, page  # noqa: PLC0415
+    from learnact.training.study.page.runs import group, read_runs  # noqa: PLC0415
+
+    write_whole(out, page(runs), force=True)
+    click.echo(f"{final_table(group(read_runs(runs))).text()}\n\n{out} written")
+
+
+def _check(task: str, arguments: tuple[str, ...]) -> None:
+    """Refuse options that no run would take and data that cannot be opened, before any run is begun."""
+    from learnact.training.cli import train as cli_train  # noqa: PLC0415
+    from learnact.training.run.task import Places, open_task  # noqa: PLC0415
+
+    command = next(c for c in cli_train.COMMANDS if c.name == task)
+    values = dict(command.make_context(task, list(arguments[1:])).params)
+    data, more, *others = (values.pop(name, None) for name in ("data", "more", "validation", "tokenizer", "out", "cpu"))
+    config = cli_train.configured(task, values.pop("preset"), values)
+    if task == "gpt2":
+        open_task(config, Places((*data, *more), *others[:2]))
+    else:
+        open_task(config, Places([data] if data else []))
+
+
+COMMANDS = (study, report)

@@ -1,0 +1,5 @@
+"""python -m learnact.training.demo."""
+
+from learnact.training.demo.main import main
+
+main()

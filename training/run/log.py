@@ -1,0 +1,76 @@
+"""The numbers of a run: one JSON object a line, TensorBoard beside it, and a progress bar."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from learnact.files import write_whole
+
+NAME = "metrics.jsonl"
+CURVES = {"train": ("loss", "lr", "gradient_norm"), "eval": ("loss", "accuracy", "accuracy_5")}
+
+
+class Log:
+    """Appends to a run's log. Lines later than the step that a run goes on from are dropped first."""
+
+    def __init__(self, folder: Path, step: int, steps: int, *, tensorboard: bool) -> None:
+        path = folder / NAME
+        lines = [line for line in read(folder) if line["step"] <= step] if path.is_file() and step else []
+        write_whole(path, "".join(f"{json.dumps(line)}\n" for line in lines), force=True)
+        self._file = path.open("a")
+        self._board = _board(folder, step) if tensorboard else None
+        self._bar = tqdm(total=steps, initial=step, unit="step", disable=None, dynamic_ncols=True)
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        """Append one line; `step` counts the updates done."""
+        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        self._file.flush()
+        if kind == "train":
+            self._bar.update(1)
+            self._bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
+        elif kind == "eval":
+            scores = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+            self.say(f"step {step}: validation {scores}")
+        if self._board is not None:
+            for name in CURVES.get(kind, ()):
+                if name in values:
+                    self._board.add_scalar(f"{kind}/{name}", values[name], step)
+            for place in values.get("layers", ()):
+                for name in ("before", "after", "gradient_after"):
+                    self._board.add_scalar(f"watch/{name}/{place['path']}", place[name], step)
+
+    def say(self, text: str) -> None:
+        """A line on the terminal that leaves the bar whole."""
+        self._bar.write(text, file=sys.stderr)
+
+    def sync(self) -> None:
+        """Have all lines on the disk: a checkpoint must not be ahead of its log."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close file, bar and board."""
+        self._bar.close()
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def read(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a run's log; a torn last line is left out."""
+    with (folder / NAME).open() as file:
+        for line in file:
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def _board(folder: Path, step: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)

@@ -1,0 +1,88 @@
+"""Optimizer groups, the learning rate of a step, and averaged weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from learnact.training.config import Config
+from learnact.training.model.swap import Swapped
+
+Group = dict[str, object]
+
+
+def parameter_groups(
+    model: nn.Module, activations: Sequence[Swapped], weight_decay: float, lr_factor: float = 1.0
+) -> list[Group]:
+    """Matrices with weight decay; biases and norms without; all that an activation learns without, at its own rate.
+
+    Decay would pull an activation's shape towards zero, and its per-channel parameters look like matrices. The
+    factor is in each group's `lr_factor`, which `set_rate` multiplies by. Frozen parameters are in no group.
+    """
+    free = {id(p) for swapped in activations for p in swapped.new.parameters()}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups: list[tuple[list[nn.Parameter], float, float]] = [
+        ([p for p in trained if p.dim() > 1 and id(p) not in free], weight_decay, 1.0),
+        ([p for p in trained if p.dim() <= 1 and id(p) not in free], 0.0, 1.0),
+        ([p for p in trained if id(p) in free], 0.0, lr_factor),
+    ]
+    return [
+        {"params": parameters, "weight_decay": decay, "lr_factor": factor}
+        for parameters, decay, factor in groups
+        if parameters
+    ]
+
+
+def make_optimizer(model: nn.Module, activations: Sequence[Swapped], config: Config) -> torch.optim.AdamW:
+    """AdamW over `parameter_groups`; fused into one kernel on a GPU."""
+    groups = parameter_groups(model, activations, config.weight_decay, config.lr_factor)
+    on_gpu = next(model.parameters()).device.type == "cuda"
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, config.beta2), fused=on_gpu)
+
+
+def rate(config: Config, step: int) -> float:
+    """Learning rate of step 0, 1, …: a linear rise over `warmup` steps, then a cosine down to the floor."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    passed = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.lr * (config.lr_floor + (1 - config.lr_floor) * 0.5 * (1 + math.cos(math.pi * passed)))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give every group `lr` times its own factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["lr_factor"]
+
+
+class Average:
+    """Exponential moving average of a model's parameters, shards and all."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.parameters = dict(model.named_parameters())
+        self.averages = {name: p.detach().clone() for name, p in self.parameters.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the present weights; early steps forget faster, for the first weights are no estimate."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.averages.values()), list(self.parameters.values()), 1 - decay)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The averages stand in the model while this lasts."""
+        kept = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self._put(self.averages)
+        try:
+            yield
+        finally:
+            self._put(kept)
+
+    @torch.no_grad()
+    def _put(self, values: dict[str, Tensor]) -> None:
+        for name, parameter in self.parameters.items():
+            parameter.copy_(values[name])

@@ -1,0 +1,227 @@
+"""One run from its configuration to its result: begin it, or go on where it was left."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from accelerate import Accelerator
+from torch import nn
+
+from learnact.files import write_whole
+from learnact.training.config import Config, differences, from_json, to_json
+from learnact.training.errors import BadCheckpoint, BadConfig
+from learnact.training.lock import only_one
+from learnact.training.model.activation import Choice, choose, install
+from learnact.training.model.calibrate import InputMoments
+from learnact.training.model.models import name_activation
+from learnact.training.model.swap import Swapped
+from learnact.training.run import log
+from learnact.training.run.checkpoint import State, Store, Tensors, collect, load_weights, restore
+from learnact.training.run.log import Log
+from learnact.training.run.loop import Diverged, Training, train
+from learnact.training.run.processes import connect, distribute
+from learnact.training.run.recipe import Average, make_optimizer
+from learnact.training.run.task import Places, Task, open_task
+from learnact.version import __version__
+
+RECORD = "config.json"
+RESULT = "result.json"
+STATE_COPIES = 3  # weights and AdamW's two moments
+
+
+def run(config: Config, open_data: Callable[[Config], Task], out: Path, *, cpu: bool = False) -> dict[str, Any]:
+    """Train in folder `out` until the configuration's last step; return what is in `result.json`.
+
+    A folder that holds a part of the same run is gone on with, a whole one answers at once. `open_data` is called
+    after the processes have met, by the main process first. Raises the classes of learnact.training.errors.
+    """
+    accelerator = connect(config, cpu=cpu)
+    main = accelerator.is_main_process
+    with only_one(out) if main else nullcontext():
+        with accelerator.main_process_first():
+            choice = choose(config.activation, config.start)
+            task = open_data(config)
+        record = describe(config, task, choice)
+        _compare(out, record)
+        if (out / RESULT).is_file():
+            return dict(json.loads((out / RESULT).read_text()))
+        accelerator.wait_for_everyone()
+        return _train(config, task, choice, record, out, accelerator)
+
+
+def describe(config: Config, task: Task, choice: Choice) -> dict[str, Any]:
+    """Everything that decided a run, and what it ran on."""
+    return {
+        "config": to_json(config),
+        "activation": {
+            "label": choice.label,
+            "start": choice.start,
+            "file": choice.file.name if choice.file else None,
+            "sha256": choice.digest,
+        },
+        "data": task.data,
+        "places": asdict(task.places),
+        "unit": task.unit,
+        "versions": {
+            "learnact": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+    }
+
+
+def trained_weights(run_folder: Path) -> Tensors:
+    """The last weights of a run: the averaged ones if it averaged. Raises BadCheckpoint."""
+    found = Store(run_folder / "checkpoints", keep=1).load()
+    if found is None:
+        raise BadCheckpoint(f"{run_folder} holds no checkpoint; give the --out folder of a training run")
+    _, state, _ = found
+    return state.get("average", state["weights"])
+
+
+def read_record(run_folder: Path) -> tuple[Config, Places]:
+    """What a run was asked for. Raises BadConfig for a folder that is none."""
+    try:
+        record = json.loads((run_folder / RECORD).read_text())
+        return from_json(record["config"]), Places(**record["places"])
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        raise BadConfig(f"{run_folder} is no run folder of learnact-train ({err})") from err
+
+
+def open_run(run_folder: str | Path) -> nn.Module:
+    """The model of a run with its last weights, in evaluation mode; its data must still be where it was.
+
+    Raises BadConfig, BadData and BadCheckpoint.
+    """
+    run_folder = Path(run_folder)
+    config, places = read_record(run_folder)
+    model, _, _ = build(config, open_task(config, places), choose(config.activation, config.start), calibrated=False)
+    load_weights(model, trained_weights(run_folder))
+    return model.eval()
+
+
+def build(
+    config: Config, task: Task, choice: Choice, *, calibrated: bool
+) -> tuple[nn.Module, list[Swapped], list[InputMoments]]:
+    """The model with the chosen activation in every place, with the first weights of the seed or of `initial`."""
+    model = task.build()
+    if config.initial:
+        load_weights(model, trained_weights(Path(config.initial)))
+    probe = task.batches.batch(0, 0)
+    model.eval()
+    wanted = config if calibrated else replace(config, calibrate="none")
+    places, moments = install(model, choice, wanted, lambda: task.loss(model, probe))
+    name_activation(model, choice.name)
+    if config.trainable == "activations":
+        learned = {id(p) for s in places for p in s.new.parameters()}
+        for parameter in model.parameters():
+            parameter.requires_grad_(id(parameter) in learned)
+    return model, places, moments
+
+
+def _train(
+    config: Config, task: Task, choice: Choice, record: dict[str, Any], out: Path, accelerator: Accelerator
+) -> dict[str, Any]:
+    store = Store(out / "checkpoints", config.keep)
+    found = store.load()
+    first, state, complaints = found if found else (0, None, [])
+    model, places, moments = build(config, task, choice, calibrated=state is None)
+    size = sum(p.numel() * p.element_size() for p in model.parameters())
+    main = accelerator.is_main_process
+    if main:
+        _begin(out, record, choice)  # now that all that was asked for could be built
+        store.require_space(size * (STATE_COPIES + bool(config.ema)))
+    wrapped = distribute(model, places, config, accelerator)
+    optimizer = make_optimizer(model, places, config)
+    average = Average(model, config.ema) if config.ema else None
+    if state is not None:
+        restore(state, model, optimizer, average)
+    training = Training(config, task, model, wrapped, places, optimizer, average, accelerator)
+    records = Log(out, first, config.steps, tensorboard=config.tensorboard) if main else None
+    try:
+        if records:
+            for complaint in complaints:
+                records.say(f"{complaint}; going on from step {first}")
+            if first == 0:
+                count = sum(p.numel() for p in model.parameters())
+                records.write("begin", 0, parameters=count, calibration=[_plain(m) for m in moments])
+        train(training, store, records, first)
+        return _finish(out, training, records)
+    except Diverged as err:
+        if main:
+            _result(out, {"status": "diverged", "reason": str(err)})
+        raise
+    finally:
+        if records:
+            records.close()
+
+
+def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any]:
+    state = collect(training.model, training.optimizer, training.average)
+    result: dict[str, Any] = {}
+    if training.accelerator.is_main_process and records:
+        if not training.config.per_channel:  # transformers would build one shape per place from the name
+            _save(out / "model", training.model, state)
+        lines = list(log.read(out))
+        evaluations = [line for line in lines if line["kind"] == "eval"]
+        final = {k: v for k, v in evaluations[-1].items() if k not in {"kind", "step"}}
+        best = min(line["loss"] for line in evaluations)
+        result = {"status": "complete", "steps": training.config.steps, "final": final, "best_loss": best}
+        _result(out, result)
+    training.accelerator.wait_for_everyone()
+    return result
+
+
+def _save(folder: Path, model: nn.Module, state: State) -> None:
+    """Write the model for transformers' `from_pretrained`, averaged weights if there are any."""
+    save: Any = model.save_pretrained  # transformers gives every model this method
+    save(folder, state_dict=state.get("average", state["weights"]))
+
+
+def _compare(out: Path, record: dict[str, Any]) -> None:
+    path = out / RECORD
+    if not path.is_file():
+        if any(out.glob("checkpoints/*")):
+            raise BadConfig(f"{out} holds checkpoints without {RECORD}; choose another folder")
+        return
+    try:
+        old = json.loads(path.read_text())
+        odd = differences(_identity(old), _identity(record))
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
+        raise BadConfig(f"{path} cannot be read ({err}); choose another folder") from err
+    if odd:
+        raise BadConfig(f"{out} holds another run ({'; '.join(odd[:3])}); choose another --out, nothing was changed")
+
+
+def _identity(record: dict[str, Any]) -> dict[str, Any]:
+    config = {k: v for k, v in record["config"].items() if k not in Config.OPERATIONAL}
+    return {
+        **config,
+        "activation file": record["activation"]["sha256"],
+        "data": {k: v for k, v in record["data"].items() if k not in {"name", "tokenizer", "key"}},
+    }
+
+
+def _begin(out: Path, record: dict[str, Any], choice: Choice) -> None:
+    if choice.file:
+        shutil.copyfile(choice.file, out / choice.file.name)
+    if not (out / RECORD).is_file():
+        write_whole(out / RECORD, json.dumps(record, indent=1) + "\n", force=True)
+
+
+def _result(out: Path, result: dict[str, Any]) -> None:
+    write_whole(out / RESULT, json.dumps(result, indent=1) + "\n", force=True)
+
+
+def _plain(moments: InputMoments) -> dict[str, Any]:
+    return {"path": moments.path, "mean": moments.mean, "sigma": moments.sigma, "rounded": str(moments.rounded)}

@@ -1,0 +1,1 @@
+"""Several runs: grids, fine-tuning, and the page that compares them."""

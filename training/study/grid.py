@@ -1,0 +1,138 @@
+"""A grid of activations, starts and seeds: one process a run, each with the same steps and data."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from learnact.training.config import FOR_GENERATED as SETTINGS
+from learnact.training.errors import BadConfig
+from learnact.training.model.activation import choose
+
+FOR_GENERATED = tuple(f"--{name.replace('_', '-')}" for name in SETTINGS)
+"""Options that runs of a classical activation go without."""
+WITH_VALUE = ("--calibrate", "--lr-factor")
+"""Those of them that a value follows."""
+OUTPUT = "output.txt"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the grid."""
+
+    activation: str
+    start: str
+    seed: int
+    folder: Path
+    arguments: tuple[str, ...]  # of learnact-train
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run's process ended."""
+
+    cell: Cell
+    code: int
+    message: str  # the last line it said
+
+
+def grid(
+    task: str, activations: Sequence[str], starts: Sequence[str], seeds: Sequence[int], out: Path, rest: Sequence[str]
+) -> list[Cell]:
+    """Every activation with every start (its own, `SPEC@START`, or each of `starts`) and every seed, seeds outermost.
+
+    So an interrupted study has compared all settings on the seeds that are done. Raises UnknownName, BadConfig.
+    """
+    settings = [setting for name in activations for setting in _settings(name, starts)]
+    if len(set(settings)) < len(settings):
+        raise BadConfig("the grid holds a setting twice; name each activation and start once")
+    if all(choose(name, start).cls is None for name, start in settings) and _without(rest, FOR_GENERATED) != [*rest]:
+        raise BadConfig(f"no activation of this study has parameters; leave out {', '.join(FOR_GENERATED)}")
+    cells = []
+    for seed in seeds:
+        for name, start in settings:
+            words = rest if choose(name, start).cls is not None else _without(rest, FOR_GENERATED)
+            folder = out / f"{'-'.join(filter(None, (_slug(name), start)))}-seed{seed}"
+            own = ("--start", start) if start else ()
+            arguments = (task, *words, "--activation", name, *own, "--seed", str(seed), "--out", str(folder))
+            cells.append(Cell(name, start, seed, folder, arguments))
+    return cells
+
+
+def conduct(cells: Sequence[Cell], jobs: int, niceness: int) -> list[Outcome]:
+    """Run all cells, `jobs` at a time; a cell that was run before goes on or answers at once.
+
+    A run that fails is an outcome, not the end of the study. An interruption ends the processes that are running.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    environment = {"OMP_NUM_THREADS": threads, **os.environ}  # runs side by side would else wait for one another
+    running: set[subprocess.Popen[bytes]] = set()
+    stop = threading.Event()
+
+    def one(cell: Cell) -> Outcome:
+        cell.folder.mkdir(parents=True, exist_ok=True)
+        with (cell.folder / OUTPUT).open("ab") as output:
+            if stop.is_set():
+                return Outcome(cell, -signal.SIGTERM, "not begun")
+            process = subprocess.Popen(
+                ["nice", "-n", str(niceness), sys.executable, "-m", "learnact.training.cli", *cell.arguments],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            running.add(process)
+            code = process.wait()
+            running.discard(process)
+        said = (cell.folder / OUTPUT).read_text(errors="replace").strip().splitlines()
+        return Outcome(cell, code, said[-1] if said else "")
+
+    outcomes = []
+    with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(cells), unit="run", disable=None) as bar:
+        try:
+            for outcome in pool.map(one, cells):
+                outcomes.append(outcome)
+                bar.write(f"{outcome.cell.folder.name}: {outcome.message}")
+                bar.update(1)
+        except BaseException:
+            stop.set()
+            for process in tuple(running):
+                process.terminate()
+            raise
+    return outcomes
+
+
+def _settings(name: str, starts: Sequence[str]) -> list[tuple[str, str]]:
+    spec, at, own = name.partition("@")
+    if at and not own:
+        raise BadConfig(f"{name!r} names no start after the @; leave it out")
+    if choose(spec, own).cls is None:
+        return [(spec, "")]
+    return [(spec, start) for start in ([own] if own else starts or [choose(spec).start])]
+
+
+def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    takes_value = False
+    for word in words:
+        if takes_value:
+            takes_value = False
+            continue
+        option = word.partition("=")[0]
+        if option not in options:
+            kept.append(word)
+        takes_value = word in WITH_VALUE
+    return kept
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() or c == "_" else "-" for c in name.replace(":", ""))
