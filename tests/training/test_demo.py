@@ -13,13 +13,13 @@ import torch
 from click.testing import CliRunner, Result
 from torch import nn
 
-from learnact.training.demo import main as demo
 from learnact.training.data.corpus import HELD_OUT, batches, load_corpus, windows
+from learnact.training.demo import main as demo
 from learnact.training.demo.race import Runner, Setting, build, parameter_groups, race
-from learnact.training.study.tables import table
 from learnact.training.model import compiled
 from learnact.training.model.calibrate import measure, round_sigma
 from learnact.training.model.swap import swap
+from learnact.training.study.tables import table
 
 pytestmark = pytest.mark.xdist_group("demo")  # one worker: the dry run is shared
 
