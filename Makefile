@@ -5,17 +5,17 @@ WORKERS ?= 2
 
 bin := $(VENV)/bin
 stamp := $(VENV)/.installed
-sources := package compiler generated templates training tests $(wildcard benchmarks)
+sources := docs/site package compiler generated templates training tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generate check docs bench gpu clean
+.PHONY: help demo test lint format generate check docs site bench gpu clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 $(stamp): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,train]'
 	@touch $@
 
 demo: $(stamp)  ## compile two activations, verify them, train both against GELU (under four minutes)
@@ -42,6 +42,9 @@ check: $(stamp)  ## is generated/ byte for byte what the compiler emits?
 
 docs: $(stamp)  ## write the pages of docs/families again
 	$(bin)/learnact-gen docs --pictures
+
+site: $(stamp)  ## build the documentation into build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build
 
 bench: $(stamp)  ## time against GELU, hand-written torch and a plain copy (QUICK=1: only show that it runs)
 	$(bin)/python -m benchmarks.speed $(if $(QUICK),--quick,--out benchmarks/results)

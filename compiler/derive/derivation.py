@@ -76,3 +76,13 @@ class Derivation:
         if name not in found:
             raise UnknownName(f"start of {self.activation.names.spec}", name, found)
         return found[name]
+
+    def _repr_markdown_(self) -> str:
+        from learnact.compiler.explain.formats import markdown  # noqa: PLC0415
+
+        return markdown(self)
+
+    def _repr_latex_(self) -> str:
+        from learnact.compiler.explain.formats import latex  # noqa: PLC0415
+
+        return latex(self)

@@ -54,7 +54,7 @@ def latex(derivation: Derivation) -> str:
 
 def markdown(derivation: Derivation) -> str:
     """Write the derivation as markdown, with its formulas in LaTeX."""
-    lines = [f"### `{derivation.activation.names.spec}` under $x \\sim {law_latex(derivation)}$", ""]
+    lines = [f"### {derivation.activation.names.spec}", "", f"Under $x \\sim {law_latex(derivation)}$:", ""]
     lines += ["$$", f"F(x) = {function_latex(derivation.activation)}", "$$", ""]
     for start in derivation.starts:
         lines += [f"**{start.name}** ({'; '.join(filter(None, [start.kind, start.note]))})", ""]

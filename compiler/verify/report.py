@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 
@@ -60,6 +61,17 @@ class Report:
             numbers = f"{worst:>{widths[2]}}  {bound:>{widths[3]}}  {seconds:>{widths[4]}}"
             lines.append(f"{left}  {numbers}  {detail}".rstrip())
         return "\n".join([f"{self.spec}  {self.file}", *lines, self.summary()])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("", "check", "worst", "bound", "seconds", ""))
+        rows = [
+            ("ok" if c.passed else "FAIL", c.name, f"{c.worst:.2g}", f"{c.bound:.2g}", f"{c.seconds:.2f}", c.detail)
+            for c in self.checks
+        ]
+        rows += [("skip", s.name, "", "", "", s.reason) for s in self.skipped]
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        caption = escape(f"{self.spec}, {self.file}: {self.summary()}")
+        return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 
     def summary(self) -> str:
         """The verdict in one line."""

@@ -1,0 +1,58 @@
+"""The documentation site: it builds without a warning, and shows what only a build can bring together."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("site")  # one worker: one build is shared
+
+ROOT = Path(__file__).parents[2]
+
+
+def build(configuration: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", str(configuration), "-d", str(out)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("site")
+    done = build(ROOT / "mkdocs.yml", out)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return out
+
+
+def test_formulas_are_mathml_and_none_is_left_as_tex(site):
+    page = (site / "families/hermite.html").read_text(encoding="utf-8")
+    assert page.count("<math ") > 5
+    assert "arithmatex" not in page
+    assert "\\frac" not in page
+    assert "<mi>&</mi>" not in page  # an alignment that the converter did not know
+
+
+def test_results_are_pages_and_links_reach_them(site):
+    assert (site / "benchmarks/results/speed.html").is_file()
+    assert 'href="benchmarks/results/speed.html"' in (site / "results.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ["declare", "compile", "models"])
+def test_the_reference_gives_signatures_and_docstrings(site, page):
+    text = (site / f"reference/{page}.html").read_text(encoding="utf-8")
+    assert text.count("doc-signature") >= 3
+    assert text.count("doc-contents") >= 3
+
+
+def test_a_broken_link_fails_the_build(tmp_path):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "index.md").write_text("[nowhere](missing.md)\n")
+    (tmp_path / "mkdocs.yml").write_text("site_name: planted\ndocs_dir: docs\nstrict: true\n")
+    done = build(tmp_path / "mkdocs.yml", tmp_path / "out")
+    assert done.returncode != 0
+    assert "missing.md" in done.stderr
