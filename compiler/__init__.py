@@ -1,1 +1,1 @@
-"""From a declaration in SymPy to a verified torch module: declare, derive, lower, emit, verify; `api` is its door."""
+"""From a declaration in SymPy to a verified torch module; `api` has the stages as functions."""

@@ -1,4 +1,4 @@
-"""Numbers, signs and orders of constants, to far more digits than a tie needs."""
+"""Numeric value, sign and order of constant expressions, to 60 digits: enough to tell a tie from a close call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sympy as sp
 from learnact.errors import NoClosedForm
 
 DIGITS = 30
-"""Digits to which a quantity without closed form is computed."""
+"""Significant digits of a quantity without a closed form."""
 
 EVALUATED = 60
 """Digits to which the functions inside a constant are evaluated, once each."""
@@ -36,7 +36,7 @@ def number(e: sp.Expr) -> sp.Float | None:
 
 
 def evaluate(value: sp.Expr, digits: int = DIGITS) -> sp.Expr:
-    """Evaluate to so many digits, each function of a constant once; free symbols stay."""
+    """The value to `digits` significant digits, each function of a constant evaluated once; free symbols stay."""
     return sp.N(value, digits) if value.free_symbols else sp.N(number(value), digits)
 
 
@@ -76,7 +76,7 @@ def sign(e: sp.Expr) -> int | None:
 
 @lru_cache(maxsize=1 << 16)
 def order(a: sp.Expr, b: sp.Expr) -> int:
-    """Sign of b - a, infinities allowed. Raises NoClosedForm where symbols leave it open."""
+    """sign(b - a), infinities allowed. Raises NoClosedForm where symbols leave it open."""
     if a == b:
         return 0
     if a is sp.S.NegativeInfinity or b is sp.S.Infinity:

@@ -34,7 +34,7 @@ def plain_conditions(exprs: tuple[sp.Expr, ...], symbols: Sequence[sp.Symbol]) -
 
 
 def make_choices(exprs: tuple[sp.Expr, ...], symbols: Sequence[sp.Symbol]) -> tuple[sp.Expr, ...]:
-    """Functions with kinks become those whose derivatives are stated."""
+    """Max, Min, Abs, sign and Heaviside become the functions of `kinks`, whose derivatives are stated."""
     return tuple(choose(e, symbols) for e in exprs)
 
 

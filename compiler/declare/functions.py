@@ -6,7 +6,7 @@ import sympy as sp
 
 
 class sigmoid(sp.Function):
-    """1 / (1 + exp(-u)), kept whole so that printers can call the stable library function."""
+    """1 / (1 + exp(-u)) as one node: printers call the numerically stable library function."""
 
     nargs = 1
 
@@ -30,7 +30,7 @@ class sigmoid(sp.Function):
 
 
 class softplus(sp.Function):
-    """log(1 + exp(u)), kept whole so that printers can call the stable library function."""
+    """log(1 + exp(u)) as one node: printers call the numerically stable library function."""
 
     nargs = 1
 
@@ -48,19 +48,19 @@ class softplus(sp.Function):
 
 
 def gelu(x: sp.Expr) -> sp.Expr:
-    """x Phi(x) with the exact normal distribution function (Hendrycks & Gimpel 2016)."""
+    """x Phi(x), Phi the standard normal distribution function, without approximation (Hendrycks & Gimpel 2016)."""
     return x * (1 + sp.erf(x / sp.sqrt(2))) / 2
 
 
 def relu(x: sp.Expr) -> sp.Expr:
-    """max(0, x)."""
+    """max(0, x) (Nair & Hinton 2010)."""
     return sp.Max(0, x)
 
 
 def silu(x: sp.Expr) -> sp.Expr:
-    """x sigmoid(x)."""
+    """x sigmoid(x) (Elfwing et al. 2018)."""
     return x * sigmoid(x)
 
 
 CLASSICAL = {"gelu": gelu, "relu": relu, "silu": silu, "tanh": sp.tanh}
-"""Targets of the fitted starts, by the name a start carries."""
+"""Targets of fitted starts: start name -> function of x."""

@@ -1,4 +1,4 @@
-"""Maxima of lines from hinges: the arithmetic shared by the tropical families and their fits."""
+"""Maxima of lines from ReLU knots: the arithmetic shared by the tropical families and their fits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def max_of_lines(
 ) -> tuple[list[sp.Expr], list[sp.Expr]]:
     """Slopes and offsets of max_k(slope_k x + offset_k) = level + tilt x + sum_i rise_i relu(x - knot_i).
 
-    Knots must ascend and rises be positive; k knots give k + 1 pieces.
+    Knots must increase and rises be positive; k knots give k + 1 slopes and k + 1 offsets.
     """
     slopes, offsets = [sp.sympify(tilt)], [sp.sympify(level)]
     for knot, rise in zip(knots, rises, strict=True):

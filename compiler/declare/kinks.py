@@ -1,6 +1,6 @@
-"""Functions with kinks, each with its derivative stated: who wins at a tie, and 0 at a corner or a jump.
+"""Functions with kinks, each with its derivative stated: the first argument's at a tie, 0 at a corner or a jump.
 
-SymPy's own give step functions and deltas, and complex rules where it cannot tell that an argument is real.
+SymPy's own derivatives hold DiracDelta, and complex rules where it cannot tell that an argument is real.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Flat(sp.Function):
 
 
 class Sign(Flat):
-    """-1, 0 or 1."""
+    """Sign(u): -1, 0 or 1; derivative 0 everywhere."""
 
 
 class Step(Flat):
@@ -29,44 +29,44 @@ class Step(Flat):
 
 
 class Magnitude(sp.Function):
-    """|u|, with the slope 0 at 0."""
+    """|u|; its derivative is Sign(u), 0 at 0."""
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         return Sign(self.args[0])
 
 
 class Winner(Flat):
-    """Index of the first argument that wins, as a number."""
+    """Base of argmax and argmin; the first of tied arguments wins."""
 
 
 class Largest(sp.Function):
-    """The largest argument; its derivative is that of the first one that is largest."""
+    """max of the arguments; its derivative is that of the first argument that attains it."""
 
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
         return Select(IndexOfLargest(*self.args), *(e.diff(s) for e in self.args))
 
 
 class Smallest(sp.Function):
-    """The smallest argument; its derivative is that of the first one that is smallest."""
+    """min of the arguments; its derivative is that of the first argument that attains it."""
 
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
         return Select(IndexOfSmallest(*self.args), *(e.diff(s) for e in self.args))
 
 
 class IndexOfLargest(Winner):
-    """Index of the first largest argument."""
+    """argmax of the arguments, the first one at a tie."""
 
     best = Largest
 
 
 class IndexOfSmallest(Winner):
-    """Index of the first smallest argument."""
+    """argmin of the arguments, the first one at a tie."""
 
     best = Smallest
 
 
 class Select(sp.Function):
-    """Select(w, e_0, e_1, ...): the entry e_w."""
+    """Select(w, e_0, e_1, ...) = e_w: a gather by the index w."""
 
     @classmethod
     def eval(cls, winner: sp.Expr, *entries: sp.Expr) -> sp.Expr | None:
@@ -82,7 +82,7 @@ STATED: dict[type, type[sp.Function]] = {sp.Abs: Magnitude, sp.sign: Sign, sp.He
 
 
 def choose(expr: sp.Expr, symbols: Sequence[sp.Symbol]) -> sp.Expr:
-    """Replace SymPy's kinked functions, innermost first; Max and Min take the order of symbols.tie_order."""
+    """Replace Abs, sign, Heaviside, Max and Min, innermost first; arguments are ordered by `symbols.tie_order`."""
     if not expr.args or not expr.has(sp.Max, sp.Min, *STATED):
         return expr
     arguments = [choose(e, symbols) for e in expr.args]

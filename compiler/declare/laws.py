@@ -1,7 +1,7 @@
-"""Input laws: what is assumed of x when a second moment is stated.
+"""Input laws: the distribution of x under which second moments are stated.
 
-A law knows its density, support, quantile function and standard deviation as SymPy expressions, so that
-every derivation stays exact. Parameters may be numbers or positive symbols (symbolic sigma).
+Density, support, quantile function and standard deviation are SymPy expressions, so that derivations are exact.
+A law's parameter is a number or a positive symbol (sigma, say).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _positive(law: object, name: str, value: object) -> sp.Expr:
 
 @dataclass(frozen=True)
 class Law:
-    """Base of the input laws; each has exactly one positive parameter."""
+    """Base of the input laws; each has one positive parameter. Raises BadLaw if it is not positive or out of range."""
 
     @property
     def parameter(self) -> sp.Expr:
@@ -47,7 +47,7 @@ class Law:
 
     @property
     def support(self) -> tuple[sp.Expr, sp.Expr]:
-        """Closed interval that carries the whole probability."""
+        """(low, high), the smallest closed interval of probability 1; ends may be infinite."""
         raise NotImplementedError
 
     @property
@@ -57,15 +57,15 @@ class Law:
 
     @property
     def second(self) -> sp.Expr:
-        """Second moment E[x^2] of x: its variance, where the mean is 0."""
+        """E[x^2]: sigma^2 where the mean is 0."""
         return self.sigma**2
 
     def over(self, scale: sp.Expr) -> Law:
-        """The law of x/scale."""
+        """The law of x/scale, for a positive scale."""
         return replace(self, **{fields(self)[0].name: self.parameter / scale})
 
     def density(self, x: sp.Symbol) -> sp.Expr:
-        """Probability density at x inside the support."""
+        """Probability density at x, for x inside the support."""
         raise NotImplementedError
 
     def quantile(self, p: sp.Expr) -> sp.Expr:
@@ -79,7 +79,7 @@ class Law:
 
 @dataclass(frozen=True)
 class Normal(Law):
-    """N(0, sigma^2): what a wide linear layer feeds its activation."""
+    """N(0, std^2): the pre-activations of a wide layer with random weights (Poole et al. 2016)."""
 
     std: sp.Expr = field(default=sp.S.One)
 
@@ -103,7 +103,7 @@ class Normal(Law):
 
 @dataclass(frozen=True)
 class Uniform(Law):
-    """Uniform on [-limit, limit]."""
+    """Uniform on [-limit, limit]: density 1/(2 limit)."""
 
     limit: sp.Expr = field(default=sp.sqrt(3))
 
@@ -127,7 +127,7 @@ class Uniform(Law):
 
 @dataclass(frozen=True)
 class Arcsine(Law):
-    """limit * cos(theta) with theta uniform: the law under which Chebyshev polynomials are orthogonal."""
+    """limit * cos(theta), theta uniform on [0, pi]: Chebyshev polynomials of x/limit are orthogonal under it."""
 
     limit: sp.Expr = field(default=sp.S.One)
 
@@ -151,7 +151,7 @@ class Arcsine(Law):
 
 @dataclass(frozen=True)
 class Exponential(Law):
-    """rate * exp(-rate * x) on x >= 0: the law of the Laguerre weight."""
+    """Density rate * exp(-rate * x) on x >= 0: Laguerre polynomials of rate * x are orthogonal under it."""
 
     rate: sp.Expr = field(default=sp.S.One)
 

@@ -1,4 +1,4 @@
-"""Every name that an activation and its emitted module carry, and which names are taken."""
+"""The names of an activation and of its emitted module, and the names that are reserved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from learnact.errors import BadName
 
 @dataclass(frozen=True)
 class Names:
-    """Every name that one activation carries; the only place where names are made."""
+    """SPEC, slug and class name of one activation; the only place where they are made."""
 
     spec: str  # hermite:5
     slug: str  # hermite5: the file, the function and the test id

@@ -1,4 +1,4 @@
-"""What families of polynomials share: the same function written at another scale of x."""
+"""Shared by polynomial families: coefficients of the same function after a rescaling of x."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from learnact.compiler.declare.symbols import x
 
 
 def at_scale(basis: Callable[[int], sp.Expr], weights: Sequence[sp.Expr], scale: sp.Expr) -> list[sp.Expr]:
-    """Weights in basis(0), basis(1), ... of sum_k weights_k basis(k)(x/scale); basis(k) has degree k in x."""
+    """c with sum_k c_k basis(k)(x) = sum_k weights_k basis(k)(x/scale); basis(k) is a polynomial of degree k in x."""
     if scale == 1:
         return list(weights)
     dense = [sp.Poly(basis(k), x).all_coeffs()[::-1] for k in range(len(weights))]

@@ -24,7 +24,10 @@ Values = Mapping[str, "sp.Expr | Sequence[sp.Expr]"]
 
 @dataclass(frozen=True)
 class Start:
-    """A named initial shape: parameter values as exact expressions, which may hold `gain` and `shift`."""
+    """A named initialization: parameter values as exact expressions, with the unknowns `gain` and `shift` to solve for.
+
+    With F = gain (g + shift) the compiler solves E[F^2] = E[F'^2] = 1 for both; a start without them is kept as given.
+    """
 
     values: Callable[[Any, Law], Values]  # (degree, law) -> {parameter: value or values}
     root: Literal["stable", "plus"] = "stable"  # of the two shifts: the smaller |q-slope|, or the larger shift
@@ -33,16 +36,16 @@ class Start:
 
 @dataclass(frozen=True)
 class Feature:
-    """One element-wise quantity of a straight-line program: how to get it and its slope from earlier ones."""
+    """One element-wise basis function f_i(x): its value and derivative, from x and earlier features."""
 
     symbol: sp.Symbol  # its name in the emitted code and in later features
     value: sp.Expr  # in x and the symbols of earlier features
     slope: sp.Expr  # d value / d x in x, any features' symbols and earlier features' slope symbols
-    weighted: bool = True  # False: a stepping stone that carries no weight of its own
+    weighted: bool = True  # False: an intermediate value without a weight
 
     @property
     def slope_symbol(self) -> sp.Symbol:
-        """How later features' slopes refer to this one's slope."""
+        """The symbol of d f_i / d x, for the slopes of later features."""
         return slope_of(self.symbol)
 
 
@@ -53,7 +56,7 @@ def slope_of(symbol: sp.Symbol) -> sp.Symbol:
 
 @dataclass(frozen=True)
 class Basis:
-    """F = sum of weights times features, with the features as a straight-line program (a recurrence, say)."""
+    """F = sum_i weights_i f_i(x), with the features f_i as a straight-line program (a recurrence, say)."""
 
     features: Callable[[Any], tuple[Feature, ...]]  # degree -> features, in order of evaluation
     weights: Callable[[SimpleNamespace, Any], Sequence[sp.Expr]]  # (parameters, degree) -> one per weighted feature
@@ -61,7 +64,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class LinearFit:
-    """How to fit a classical function by linear least squares: what is linear, and how the solution is stored."""
+    """How to fit a target by linear least squares: the features, and the parameter values for given weights of them."""
 
     features: Callable[[Any, Law], Sequence[sp.Expr]]  # (degree, law) -> expressions in x alone
     values: Callable[[Any, Law, Sequence[sp.Expr]], Values]  # (degree, law, solution) -> parameter values
@@ -69,9 +72,9 @@ class LinearFit:
 
 @dataclass(frozen=True)
 class HingeFit:
-    """How to fit by a difference of two convex piecewise-linear functions with free knots.
+    """How to fit F(x) = level + tilt x + sum_i rise_i relu(x - up_i) - sum_j fall_j relu(x - down_j), rises, falls > 0.
 
-    F(x) = level + tilt * x + sum_i rise_i relu(x - up_i) - sum_j fall_j relu(x - down_j), all rise, fall > 0.
+    That is a difference of two convex piecewise-linear functions; the knots `up` and `down` are free.
     """
 
     knots: Callable[[Any], tuple[int, int]]  # degree -> (number of upward knots, of downward knots)
@@ -82,26 +85,27 @@ class HingeFit:
 class Family:
     """A family of learnable activations for all degrees, as SymPy.
 
-    `function(p, n)` is the truth: the activation as an explicit expression in `x` and the parameters, where
-    `p.coefficients` is a list of symbols (a length given by a callable) or `p.scale` one symbol (length 1).
-    `basis`, if given, is a faster way to compute the same; it is checked against `function`, never trusted.
+    `parameters` maps each name to its length: 1, or a function of the degree. `function(p, n)` is F at degree n as an
+    expression in `x` and the parameters: `p.scale` is one symbol (length 1), `p.coefficients` a list of symbols.
+    `basis`, if given, is a faster way to compute the same; the referee checks it against `function`. `fit` says how
+    to fit gelu, relu, silu and tanh.
     """
 
-    name: str
+    name: str  # an identifier; the SPEC begins with it
     title: str  # "Hermite polynomial": starts the generated docstring
     parameters: Mapping[str, Callable[[int], int] | Literal[1]]
     function: Callable[[SimpleNamespace, Any], sp.Expr]
     starts: Mapping[str, Start]  # the first one is the default
     degrees: range | None = range(1, 13)  # None: the family has no degree
-    law: Law = field(default_factory=Normal)
+    law: Law = field(default_factory=Normal)  # of x: N(0, 1)
     basis: Basis | None = None
     fit: LinearFit | HingeFit | None = None
     formula: str = ""  # "sum_k a_k He_k(x)/k!", for people
     domain: str = "all x"  # where it is meant to be used, and how it grows outside
-    reference: str = ""
+    reference: str = ""  # the paper, as in "Author year, arXiv:..."
 
     def at(self, degree: int | None = None) -> Activation:
-        """The activation of this degree. Raises BadDegree."""
+        """The activation of this degree; None for a family without one. Raises BadDegree."""
         if self.degrees is None:
             if degree is not None:
                 raise BadDegree(f"{self.name} has no degree, found {degree}; write {self.name!r}")
@@ -116,7 +120,7 @@ class Family:
 
 @dataclass(frozen=True)
 class ParameterVector:
-    """One learnable tensor: its name, its entries' symbols, and whether the declaration sees a bare symbol."""
+    """One learnable tensor of shape (length,): its name, its symbols, and whether `p` holds one symbol, not a list."""
 
     name: str
     symbols: tuple[sp.Symbol, ...]
@@ -125,11 +129,15 @@ class ParameterVector:
 
 @dataclass(frozen=True)
 class Activation:
-    """One activation: a family at one degree. Equal declarations give equal digests."""
+    """One activation: a family at one degree. Equal declarations give equal digests.
+
+    Raises BadDeclaration where parts of the declaration contradict each other, BadName for a name that emitted code
+    cannot carry.
+    """
 
     family: Family
     degree: int | None
-    class_name: str | None = None
+    class_name: str | None = None  # of the emitted module, in place of the derived one
 
     def __post_init__(self) -> None:
         for name in self.family.parameters:
@@ -148,7 +156,7 @@ class Activation:
         self._check_texts()
 
     def _check_symbols(self) -> None:
-        """No two quantities of the emitted code may carry one name."""
+        """Parameters and features of the emitted code need different names."""
         names = [s.name for s in self.symbols] + [f.symbol.name for f in self.features if f.symbol != x]
         names += [v.name for v in self.parameters if not v.scalar]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -158,7 +166,7 @@ class Activation:
             )
 
     def _check_texts(self) -> None:
-        """What goes into docstrings and comments must not end them."""
+        """Texts are printed into docstrings and comments, and must not end them."""
         family = self.family
         texts = [
             family.title,
@@ -175,7 +183,7 @@ class Activation:
 
     @cached_property
     def names(self) -> Names:
-        """Spec, file, class and function name."""
+        """SPEC, slug (file and function) and class name."""
         return Names.of(self.family.name, self.degree, self.class_name)
 
     @cached_property
@@ -203,12 +211,12 @@ class Activation:
 
     @property
     def namespace(self) -> SimpleNamespace:
-        """What a declaration's `p` is: lists of symbols, bare symbols for length 1."""
+        """The `p` of a declaration: parameter name -> list of symbols, or one symbol for length 1."""
         return SimpleNamespace(**{v.name: v.symbols[0] if v.scalar else list(v.symbols) for v in self.parameters})
 
     @cached_property
     def function(self) -> sp.Expr:
-        """F(x; parameters) as declared: the truth that everything is checked against."""
+        """F(x; parameters) as declared; derivation, emitted code and referee all refer to it."""
         return sp.sympify(self.family.function(self.namespace, self.degree), strict=True)
 
     @cached_property
@@ -231,7 +239,7 @@ class Activation:
         return self.family.starts[name]
 
     def assign(self, values: Values) -> dict[sp.Symbol, sp.Expr]:
-        """Pair parameter values with symbols. Raises BadDeclaration when names or lengths do not fit."""
+        """Symbol -> value for `values` by parameter name. Raises BadDeclaration when names or lengths do not fit."""
         if set(values) != {v.name for v in self.parameters}:
             raise BadDeclaration(
                 f"{self.names.spec}: values for {sorted(values)}, parameters are {[v.name for v in self.parameters]}"
@@ -248,7 +256,10 @@ class Activation:
         return pairs
 
     def start_values(self, name: str, law: Law | None = None) -> dict[sp.Symbol, sp.Expr]:
-        """The named start's declared values, gain and shift still unknown. Raises UnknownName, BadDeclaration."""
+        """Symbol -> value of the start `name` under `law` (default: the family's), with `gain` and `shift` as symbols.
+
+        Raises UnknownName, and BadDeclaration for values that are not real, not finite or hold other symbols.
+        """
         law, start = law or self.family.law, self.start(name)
         what = f"{self.names.spec}: the start {name!r}"
         with declared_code(f"{what} fails under {law}"):
@@ -262,12 +273,12 @@ class Activation:
         return values
 
     def at_start(self, name: str, law: Law | None = None) -> sp.Expr:
-        """F with the named start's declared values put in (gain and shift still unknown)."""
+        """F at `start_values(name, law)`: an expression in x, `gain` and `shift`. Raises as `start_values`."""
         return put(self.function, self.start_values(name, law))
 
     @cached_property
     def canonical(self) -> str:
-        """A text that is equal exactly when the declaration is: what digests are taken of."""
+        """The whole declaration as text, equal exactly when the declaration is; digests are taken of it."""
         lines = [self.names.spec, self.names.cls, self.family.title, self.family.formula, self.family.domain]
         lines += [self.family.reference, str(self.family.law)]
         lines += [f"{v.name} {len(v.symbols)} {v.scalar}" for v in self.parameters]

@@ -1,4 +1,4 @@
-"""The symbols in which declarations are written, and how values are put in for them."""
+"""The symbols in which declarations are written, substitution for them, and the order in which ties are decided."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ shift = sp.Symbol("shift", real=True)
 """Unknowns of a start: write F = gain * (g + shift) and the compiler solves E[F^2] = E[F'^2] = 1."""
 
 NOT_REAL = (sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I)
-"""What no activation and no parameter value may hold."""
+"""SymPy constants that make an expression not real or not finite."""
 
 
 def put(expr: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
-    """Put values in without letting Max and Min compare their arguments (seconds, with erfinv inside)."""
+    """Substitute values for symbols; Max and Min stay unevaluated, for SymPy compares arguments in seconds."""
     if not expr.args or not expr.free_symbols & values.keys():
         return values.get(expr, expr)
     arguments = [put(e, values) for e in expr.args]
@@ -29,7 +29,7 @@ def put(expr: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
 
 
 def tie_order(arguments: Sequence[sp.Expr], symbols: Sequence[sp.Symbol]) -> list[sp.Expr]:
-    """Arguments of a Max in the order in which ties are decided: at a tie the first one's derivative counts.
+    """Arguments of a Max or Min in the order in which ties are decided: the first of tied arguments has the derivative.
 
     Arguments without parameters come first, then by the first parameter (in declared order) that occurs;
     so ReLU'(0) = 0, and a tropical polynomial takes the flatter of two tied pieces.

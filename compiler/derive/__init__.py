@@ -16,15 +16,15 @@ __all__ = ["Derivation", "Moments", "StartDerivation", "derive", "moments", "sta
 
 
 def start_names(activation: Activation) -> tuple[str, ...]:
-    """Every start there is: the declared ones, the default first, then the fits to classical functions."""
+    """Names of all starts: the declared ones, the default first, then the fits to classical functions."""
     return (*activation.family.starts, *(CLASSICAL if activation.family.fit else ()))
 
 
 def derive(activation: Activation, law: Law | None = None, *, preserve: bool = False) -> Derivation:
-    """Solve every start under the law (default: the family's). Raises Divergent, NoClosedForm, BadDeclaration.
+    """Solve every start under `law` (default: the family's): E[F^2] = 1 and E[F'^2] = 1.
 
-    Starts make E[F^2] = 1, or with `preserve` E[F^2] = E[x^2], and E[F'^2] = 1; fits aim at T(x), or with `preserve`
-    at s T(x/s), s^2 = E[x^2]. The two are one for a law of size 1. A fit that does not exist is named with its reason.
+    With `preserve` E[F^2] = E[x^2] in place of 1. Fits are to T(x), with `preserve` to s T(x/s), s^2 = E[x^2]; one that
+    does not exist is in `missing`, with the reason. Raises Divergent, NoClosedForm, BadDeclaration.
     """
     law = law or activation.family.law
     starts, missing = [], {}
@@ -37,7 +37,7 @@ def derive(activation: Activation, law: Law | None = None, *, preserve: bool = F
 
 
 def start(activation: Activation, name: str, law: Law | None = None, *, preserve: bool = False) -> StartDerivation:
-    """Solve one start. Raises UnknownName, NoStart for a fit that does not exist, and whatever `derive` raises."""
+    """Solve the start `name`. Raises UnknownName, NoStart for a fit that does not exist, and what `derive` raises."""
     law = law or activation.family.law
     second = law.second if preserve else sp.S.One
     if name in activation.family.starts:

@@ -3,8 +3,8 @@
 Write F = gain (g + shift) with m = E g, v = Var g, d = E g'^2. Then E F^2 = M and E F'^2 = 1 exactly when
     gain^2 = 1/d,    shift = -m +- sqrt(M d - v),
 which has a solution iff v <= M d. Under N(0, sigma^2) that always holds for M = sigma^2 (Gaussian Poincare
-inequality), and so for M = 1 where sigma <= 1. The two shifts differ in the q-slope E[x F F']/E[F^2], which decides
-whether the length is stable.
+inequality), and so for M = 1 where sigma <= 1. The two shifts differ in the q-slope E[x F F']/E[F^2], the derivative
+of the layer map q -> E[F^2] at its fixed point: below 1 in absolute value, the second moment is stable in depth.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from learnact.compiler.derive.expectation.expect import derivative, expect
 from learnact.compiler.derive.quantity import Quantity
 
 ZERO_BELOW = sp.Float(10) ** -25
-"""A number computed to 40 digits and smaller than this is zero: 15 digits are left for cancellation."""
+"""A number computed to 40 digits and smaller than this is zero: 15 digits may be lost to cancellation."""
 
 AMPLIFICATION = 16
-"""Errors of the five expectations enter the solved moments through sums, one quotient and one root."""
+"""Error of the solved moments, in units of the error of the five expectations: sums, one quotient and one root."""
 
 
 @dataclass(frozen=True)
 class Expectations:
-    """What is taken of a shape g: all that the theorem and the q-slope need."""
+    """The five expectations of a shape g that the theorem and the q-slope need."""
 
     mean: sp.Expr  # m = E g
     square: sp.Expr  # E g^2
@@ -50,7 +50,7 @@ class Expectations:
     @classmethod
     @lru_cache(maxsize=64)  # a report retraces what the derivation took
     def of(cls, g: sp.Expr, law: Law) -> Expectations:
-        """Take them. Raises Divergent, NoClosedForm."""
+        """The expectations of `g` under `law`. Raises Divergent, NoClosedForm."""
         slope = derivative(g)
         taken = [expect(e, law) for e in (g, g**2, slope**2, x * g * slope, x * slope)]
         numeric = [q for q in taken if not q.exact]
@@ -67,7 +67,7 @@ class Expectations:
         )
 
     def moments(self, gain: sp.Expr, shift: sp.Expr) -> Moments:
-        """Moments of gain (g + shift)."""
+        """Moments of F = gain (g + shift)."""
         second = tidy(gain**2 * (self.square + 2 * shift * self.mean + shift**2))
         return self._as_moments(
             gain * (self.mean + shift),
@@ -77,13 +77,13 @@ class Expectations:
         )
 
     def balanced(self, shift: sp.Expr, second: sp.Expr) -> Moments:
-        """Moments of the theorem's solution: the second moments are `second` and 1 by construction."""
+        """Moments of F = (g + shift)/sqrt(d) with a shift of the theorem: E[F^2] = `second` and E[F'^2] = 1."""
         d = self.slope_square
         q_slope = (self.x_g_slope + shift * self.x_slope) / (second * d)
         return self._as_moments((self.mean + shift) / sp.sqrt(d), second, sp.S.One, q_slope)
 
     def forward(self, norm: sp.Expr, shift: sp.Expr, second: sp.Expr) -> Moments:
-        """Moments of sqrt(second/norm) (g + shift) where norm = E[(g + shift)^2], so that E[F^2] is `second`."""
+        """Moments of F = sqrt(second/norm) (g + shift), norm = E[(g + shift)^2], which has E[F^2] = `second`."""
         q_slope = (self.x_g_slope + shift * self.x_slope) / norm
         mean = self.mean + shift
         mean = mean * sp.sqrt(second / norm) if mean != 0 else mean  # SymPy spends seconds on 0 times a long number
@@ -97,7 +97,7 @@ class Expectations:
 
 @dataclass(frozen=True)
 class Solution:
-    """The gain and shift of one start, what they achieve, and why not more."""
+    """Gain and shift of one start, the moments of F, and the reason where E[F'^2] = 1 is not reached."""
 
     gain: sp.Expr
     shift: sp.Expr
@@ -107,7 +107,7 @@ class Solution:
 
 
 def tidy(e: sp.Expr) -> sp.Expr:
-    """Expand a number that stays rational; leave anything else as it is."""
+    """Expand an expression of rationals and roots; return anything else unchanged."""
     e = sp.sympify(e)
     if e.free_symbols or e.has(sp.Function, sp.exp, sp.Float) or e.is_Rational or sp.count_ops(e) > 200:
         return e
@@ -115,7 +115,7 @@ def tidy(e: sp.Expr) -> sp.Expr:
 
 
 def sign(e: sp.Expr) -> int | None:
-    """-1, 0 or 1 of a number; None while symbols are left."""
+    """The sign of a number, -1, 0 or 1; None where it depends on symbols."""
     if e.free_symbols:
         return 1 if e.is_positive else -1 if e.is_negative else None
     value = evaluate(e, 40)
@@ -123,7 +123,7 @@ def sign(e: sp.Expr) -> int | None:
 
 
 def solve(g: Expectations, law: Law, second: sp.Expr, *, has_shift: bool, root: Literal["stable", "plus"]) -> Solution:
-    """Solve E[F^2] = `second`, E[F'^2] = 1; falls to the first alone, with the reason, where the theorem says so."""
+    """Solve E[F^2] = `second` and E[F'^2] = 1; without a solution E[F^2] = `second` alone, with the reason."""
     d, v = g.slope_square, g.variance
     if not has_shift:
         gain, reached = sp.sqrt(second / g.square), g.forward(g.square, sp.S.Zero, second)
@@ -154,5 +154,5 @@ def is_one(e: sp.Expr) -> bool:
 
 
 def moments(function: sp.Expr, law: Law) -> Moments:
-    """Second moments, mean and q-slope of any expression in x under a law. Raises Divergent, NoClosedForm."""
+    """E[F], E[F^2], E[F'^2] and q-slope of an expression F(x) under a law. Raises Divergent, NoClosedForm."""
     return Expectations.of(function, law).moments(sp.S.One, sp.S.Zero)

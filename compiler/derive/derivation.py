@@ -1,4 +1,4 @@
-"""What derive hands on: for every start its exact values, moments, gains and, for fits, errors."""
+"""The product of `derive`: for every start its exact values, its moments and, for fits, its errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from learnact.errors import NoStart, UnknownName
 
 @dataclass(frozen=True)
 class Moments:
-    """Second moments of F under a law. Forward gain is 1/second, backward gain 1/slope_second (He et al. 2015)."""
+    """Moments of F under a law. Forward gain is 1/E[F^2], backward gain 1/E[F'^2] (He et al. 2015)."""
 
     mean: Quantity  # E[F]
     second: Quantity  # M = E[F^2]
@@ -24,19 +24,19 @@ class Moments:
     q_slope: Quantity  # E[x F F'] / E[F^2] = d log M / d log sigma^2; |q-slope| < 1 is a stable length
 
     def at(self, scale: sp.Expr) -> Moments:
-        """Of scale * F(x/scale) under the law of scale * x."""
+        """Moments of scale * F(x/scale), with x under the law of scale * x."""
         mean, second = self.mean.times(scale), self.second.times(scale**2)
         return Moments(mean, second, self.slope_second, self.q_slope)
 
     @property
     def exact(self) -> bool:
-        """Whether every one of them is a closed form."""
+        """Whether all four are closed forms."""
         return all(q.exact for q in (self.mean, self.second, self.slope_second, self.q_slope))
 
 
 @dataclass(frozen=True)
 class FitErrors:
-    """How far a fitted start is from its target, under the law: relative L2 of value and slope, and sup."""
+    """Distance of a fit F from its target T under the law: relative L2 of value and slope, and the largest error."""
 
     value: float  # sqrt(E[(F - T)^2] / E[T^2])
     slope: float  # sqrt(E[(F' - T')^2] / E[T'^2])
@@ -60,7 +60,7 @@ class StartDerivation:
 
 @dataclass(frozen=True)
 class Derivation:
-    """Every start of one activation under one law; the first is the default."""
+    """Every start of one activation under one law; the first of `starts` is the default."""
 
     activation: Activation
     law: Law
@@ -69,7 +69,7 @@ class Derivation:
     missing: Mapping[str, str] = field(default_factory=dict)  # fits that do not exist under the law -> why not
 
     def start(self, name: str) -> StartDerivation:
-        """The start of this name. Raises NoStart for a fit that does not exist, and UnknownName."""
+        """The start `name`. Raises NoStart for a fit that does not exist, and UnknownName."""
         if name in self.missing:
             raise NoStart(self.missing[name])
         found = {s.name: s for s in self.starts}

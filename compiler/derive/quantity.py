@@ -19,7 +19,7 @@ class Quantity:
     route: str = "closed form"  # the rule that gave it, for people
 
     def number(self, digits: int = DIGITS) -> sp.Expr:
-        """The value as a number (free symbols, if any, stay)."""
+        """The value to `digits` significant digits; free symbols stay."""
         return evaluate(self.value, digits)
 
     def times(self, factor: sp.Expr) -> Quantity:

@@ -1,4 +1,4 @@
-"""From a declared start to parameter values: put the solved gain and shift in, and say what was reached."""
+"""From a declared start to parameter values: solve for gain and shift, substitute them, state the moments."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PROBES = (
     (sp.Rational(2, 7), sp.Rational(5, 3), sp.Rational(-3, 4)),
     (sp.Rational(-13, 11), sp.Rational(1, 2), sp.S(2)),
 )
-"""(x, gain, shift) at which F = gain (g + shift) is checked; rational, so that the check is sharp."""
+"""(x, gain, shift) at which F = gain (g + shift) is checked; rational, so that both sides are exact."""
 
 INSIDE = sp.Rational(3, 5)
-"""Quantile of the law that takes the place of an x outside its support."""
+"""Quantile of the law that replaces an x outside its support."""
 
 
 def declared_start(activation: Activation, name: str, law: Law, second: sp.Expr = sp.S.One) -> StartDerivation:

@@ -1,1 +1,1 @@
-"""Explain: derivations, stages, families and pictures, shown to people and programs."""
+"""Explain: derivations, stages, families and pictures, printed for people and as JSON."""

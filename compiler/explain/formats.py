@@ -1,4 +1,4 @@
-"""Derivations for people and programs: text, LaTeX, markdown and JSON from one table of facts."""
+"""A derivation as text, LaTeX, markdown and JSON."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ FORMATS: dict[str, Callable[[Derivation], str]] = {
 
 
 def moments(start: StartDerivation) -> list[tuple[str, Quantity]]:
-    """Name the four moments as text names them."""
+    """Pair each of the four moments with its name in text: E[F], E[F^2], E[F'^2], q-slope."""
     m = start.moments
     return [("E[F]", m.mean), ("E[F^2]", m.second), ("E[F'^2]", m.slope_second), ("q-slope", m.q_slope)]
 
 
 def remarks(start: StartDerivation) -> list[str]:
-    """Say in words what the numbers mean: the gains, stability, what could not be had, and a fit's errors."""
+    """One line each on forward and backward gain, stability, an unmet condition, and a fit's errors."""
     m = start.moments
     words = [f"forward gain 1/E[F^2] = {_short(1 / m.second.number())}"]
     words += [f"backward gain 1/E[F'^2] = {_short(1 / m.slope_second.number())}"] if float(m.slope_second) else []
@@ -163,7 +163,7 @@ def formula(activation: Activation) -> str:
 
 
 def law_latex(derivation: Derivation) -> str:
-    """Write the law by its name and bounds, or by what else fixes it."""
+    """Write the law in LaTeX: x ~ name(parameters)."""
     law = derivation.law
     if isinstance(law, Normal):
         return f"\\mathcal{{N}}(0, {sp.latex(law.std**2)})"

@@ -1,4 +1,4 @@
-"""What there is: the families that ship with the compiler, and which of their degrees are generated."""
+"""The families that ship with the compiler, and the degrees of them that are generated."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ REACH = 4  # standard deviations shown of a law without bounds
 MARGIN = 0.25  # of the central range, left free above and below
 PANEL = (6.4, 4.0)  # inches
 METADATA = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-"""What would make two pictures of the same activation differ."""
+"""Metadata that is left out, so that equal activations give equal files."""
 
 Values = np.ndarray
 NUMPY = {
@@ -37,7 +37,10 @@ NUMPY = {
 
 
 def picture(activations: Sequence[Activation], suffix: str) -> bytes:
-    """Draw one panel per activation; `suffix` is .png, .svg or .pdf. Raises LearnactError."""
+    """One panel per activation, as bytes of a file; `suffix` is .png, .svg or .pdf.
+
+    Raises LearnactError for another suffix, and where matplotlib is not installed.
+    """
     if suffix not in FORMATS:
         raise LearnactError(f"cannot draw a {suffix or 'file without suffix'}; use one of {', '.join(FORMATS)}")
     try:
@@ -56,7 +59,7 @@ def picture(activations: Sequence[Activation], suffix: str) -> bytes:
 
 
 def curves(derivation: Derivation) -> dict[str, tuple[Values, Values, Values]]:
-    """Sample every start: name -> (x, F, F')."""
+    """Sample every start: name -> (x, F, F'), each of shape (POINTS,)."""
     points = np.linspace(*_window(derivation.law), POINTS)
     sampled = {}
     for start in derivation.starts:

@@ -1,4 +1,4 @@
-"""One stage's product, printed: spec, derivation, program or source."""
+"""The product of one stage, as text or data: spec, derivation, program or source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from learnact.compiler.resolve.declaration import Declaration
 
 
 def text(declaration: Declaration, stage: str) -> str:
-    """Print a stage for people."""
+    """The stage as text: `stage` is spec, derivation, program or source."""
     if stage == "spec":
         return _spec_text(declaration.activation())
     if stage == "derivation":
@@ -24,7 +24,7 @@ def text(declaration: Declaration, stage: str) -> str:
 
 
 def data(declaration: Declaration, stage: str) -> Any:
-    """Give a stage as JSON-ready data."""
+    """The stage as data that JSON can hold; `stage` as in `text`."""
     if stage == "spec":
         return _spec(declaration.activation())
     if stage == "derivation":

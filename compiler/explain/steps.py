@@ -1,4 +1,4 @@
-"""The way from a declared shape to a solved start, step by step, for a reader who wants to redo it by hand."""
+"""The equations from a declared shape to a solved start, to be redone by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from learnact.compiler.derive.quantity import Quantity
 
 @dataclass(frozen=True)
 class Step:
-    """One equation: what stands on its left, in text and in LaTeX, and the value."""
+    """One equation: its left side, in text and in LaTeX, and its value."""
 
     text: str
     latex: str
@@ -24,7 +24,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Solved:
-    """How F comes from a shape g: F = gain (g + shift), or gain g where no offset learns."""
+    """F = gain (g + shift), or F = gain g where no offset learns, with the equations for gain and shift."""
 
     form: str  # the right side of F = ...
     shape: sp.Expr  # g
@@ -32,7 +32,7 @@ class Solved:
 
 
 def solved(derivation: Derivation, start: StartDerivation) -> Solved | None:
-    """Retrace a start that was solved by the balance theorem; None for fits and for values as declared."""
+    """The equations of a start that the balance theorem solves; None for fits and for values as declared."""
     activation = derivation.activation
     if start.name not in activation.family.starts:
         return None

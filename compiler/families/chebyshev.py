@@ -1,4 +1,4 @@
-"""Chebyshev polynomials on [-2, 2], which holds 95 % of a standard normal input."""
+"""F = sum_k a_k T_k(x/2) with Chebyshev polynomials; |x| <= 2 holds 95 % of a standard normal input."""
 
 import sympy as sp
 
@@ -23,7 +23,7 @@ def polynomial(k: int) -> sp.Expr:
 
 
 def balanced(n, law):
-    """Signs + - - + + ... over k!, as T_k(x/(2 sigma))."""
+    """Coefficients +-gain/k! of T_k(x/(2 sigma)), signs + - - + + ... from k = 1."""
     weights = [gain * sp.Rational((-1) ** (k // 2), sp.factorial(k)) for k in range(1, n + 1)]
     return {"coefficients": at_scale(polynomial, [gain * shift, *weights], law.sigma)}
 

@@ -1,4 +1,4 @@
-"""Fourier series with integer frequencies: offset, amplitudes and phases learn."""
+"""F = offset + sum_k a_k cos(kx - phi_k)/k!, a Fourier series: offset, amplitudes and phases learn."""
 
 import sympy as sp
 
@@ -7,9 +7,9 @@ from learnact.compiler.declare.symbols import gain, shift, x
 
 
 def harmonics(n: int) -> tuple[Feature, ...]:
-    """cos(k x) and sin(k x) from one cosine and one sine, by cos(a + b) = cos(a - b) - 2 sin a sin b and its like.
+    """cos(kx) and sin(kx), k = 1..n, from one cosine and one sine: cos(a + b) = cos(a - b) - 2 sin a sin b.
 
-    With a = b, or a = b + 1, that is the shortest way to any single k, and keeps the error of the first in bounds.
+    With a = b or a = b + 1 the recursion has depth log2 k, which bounds the growth of rounding errors.
     """
     c = [sp.S.One, *(sp.Symbol(f"cos{k}", real=True) for k in range(1, n + 1))]
     s = [sp.S.Zero, *(sp.Symbol(f"sin{k}", real=True) for k in range(1, n + 1))]
@@ -36,15 +36,12 @@ def weights(p, n):
 
 
 def start(n, law):
-    """Equal amplitudes, phases pi/4: then cosines and sines have one Gram matrix under a symmetric law."""
+    """Amplitudes gain, phases pi/4: cosines and sines then have equal weights."""
     return {"offset": gain * shift, "coefficients": [gain] * n, "phases": [sp.pi / 4] * n}
 
 
 def polar(amplitude_cos: list[sp.Expr], amplitude_sin: list[sp.Expr]) -> tuple[list[sp.Expr], list[sp.Expr]]:
-    """Coefficients and phases of sum_k (A_k cos + B_k sin) written as sum_k coefficient_k cos(. - phase_k)/k!.
-
-    Where both amplitudes vanish any phase would do: it is 0.
-    """
+    """c, p with A_k cos(u) + B_k sin(u) = c_k cos(u - p_k)/k!, k = 1, 2, ...; p_k = 0 where A_k = B_k = 0."""
     pairs = list(zip(amplitude_cos, amplitude_sin, strict=True))
     coefficients = [sp.sqrt(a**2 + b**2) * sp.factorial(k) for k, (a, b) in enumerate(pairs, start=1)]
     return coefficients, [sp.S.Zero if a == b == 0 else sp.atan2(b, a) for a, b in pairs]

@@ -1,4 +1,4 @@
-"""Fourier series whose frequencies learn too. The derivation holds at the start; frequencies move from there."""
+"""F = offset + sum_k a_k cos(w_k x - phi_k)/k!, a Fourier series whose frequencies w_k learn too."""
 
 import sympy as sp
 
@@ -8,7 +8,7 @@ from learnact.compiler.families.fourier import polar
 
 
 def balanced(n, law):
-    """Harmonics of the input's own scale: frequencies k/sigma, equal amplitudes, phases pi/4."""
+    """Frequencies k/sigma, amplitudes gain, phases pi/4."""
     return {
         "offset": gain * shift,
         "coefficients": [gain] * n,
@@ -18,7 +18,7 @@ def balanced(n, law):
 
 
 def fit_frequencies(n, law):
-    """Period 4L with L = 4 sigma: the half-range extension, without which a jump at the ends spoils the fit."""
+    """w_k = k pi/(8 sigma): period 16 sigma, so that the jump at its ends lies where the law has no mass."""
     return [k * sp.pi / (8 * law.sigma) for k in range(1, n + 1)]
 
 

@@ -1,4 +1,4 @@
-"""Probabilists' Hermite polynomials over k!: orthogonal under the normal law that activations see."""
+"""F = sum_k a_k He_k(x)/k! with probabilists' Hermite polynomials, which are orthogonal under x ~ N(0, 1)."""
 
 import sympy as sp
 
@@ -24,12 +24,12 @@ def rescaled(weights: list[sp.Expr], sigma: sp.Expr) -> list[sp.Expr]:
 
 
 def signs(n: int, period: tuple[int, ...]) -> list[int]:
-    """Signs for k = 1..n from a pattern that starts at k = 0."""
+    """Signs for k = 1..n of the periodic pattern that begins at k = 0."""
     return [period[k % len(period)] for k in range(1, n + 1)]
 
 
 def start(period: tuple[int, ...]):
-    """All |a_k| equal for k >= 1, as He_k(x/sigma)/k!, with the given sign pattern."""
+    """Values with all |a_k| = gain for k >= 1, of He_k(x/sigma)/k!, with the given sign pattern."""
     return lambda n, law: {"coefficients": rescaled([gain * shift, *(gain * s for s in signs(n, period))], law.sigma)}
 
 

@@ -1,4 +1,4 @@
-"""Legendre polynomials on [-2, 2], which holds 95 % of a standard normal input."""
+"""F = sum_k a_k P_k(x/2) with Legendre polynomials; |x| <= 2 holds 95 % of a standard normal input."""
 
 import sympy as sp
 
@@ -24,7 +24,7 @@ def polynomial(k: int) -> sp.Expr:
 
 
 def balanced(n, law):
-    """Signs + - - + + ... over k!, as P_k(x/(2 sigma))."""
+    """Coefficients +-gain/k! of P_k(x/(2 sigma)), signs + - - + + ... from k = 1."""
     weights = [gain * sp.Rational((-1) ** (k // 2), sp.factorial(k)) for k in range(1, n + 1)]
     return {"coefficients": at_scale(polynomial, [gain * shift, *weights], law.sigma)}
 

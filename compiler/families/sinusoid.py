@@ -1,4 +1,4 @@
-"""One sine wave; a family without a degree. sqrt(2) sin(x + pi/4) has E[F^2] = E[F'^2] = 1 for every sigma."""
+"""F = amplitude sin(frequency x + phase); sqrt(2) sin(x + pi/4) has E[F^2] = E[F'^2] = 1 under N(0, sigma^2)."""
 
 import sympy as sp
 

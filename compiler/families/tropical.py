@@ -1,4 +1,4 @@
-"""Tropical (max-plus) polynomial: the maximum of n + 1 lines with slopes 0..n."""
+"""F = scale max_k(k x + b_k), a tropical (max-plus) polynomial: n + 1 lines with slopes 0..n."""
 
 import sympy as sp
 
@@ -8,7 +8,7 @@ from learnact.compiler.declare.symbols import gain, shift, x
 
 
 def equal_probability(n, law):
-    """Hinges at the quantiles k/(n+1): each of the n + 1 pieces is active equally often, none is dead."""
+    """Knots at the quantiles k/(n+1): each of the n + 1 pieces is active with probability 1/(n+1)."""
     knots = [law.quantile(sp.Rational(k, n + 1)) for k in range(1, n + 1)]
     _, offsets = max_of_lines(knots, [sp.S.One] * n)
     return {"scale": gain, "offsets": [b + shift for b in offsets]}

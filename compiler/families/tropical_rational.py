@@ -1,4 +1,4 @@
-"""Tropical rational: a difference of two maxima of n + 1 lines, all slopes and offsets learn."""
+"""F = max_k(p_k x + a_k) - max_k(q_k x + b_k), a tropical rational function: all slopes and offsets learn."""
 
 import sympy as sp
 
@@ -8,15 +8,15 @@ from learnact.compiler.declare.symbols import gain, shift, x
 
 
 def parameters(numerator, denominator):
-    """Name the (slopes, offsets) of the two maxima."""
+    """Parameter values from (slopes, offsets) of the two maxima."""
     (p, a), (q, b) = numerator, denominator
     return {"numerator_slopes": p, "numerator_offsets": a, "denominator_slopes": q, "denominator_offsets": b}
 
 
 def balanced(n, law):
-    """A ReLU whose upper tail bends down once; the other n - 1 hinges are shared, so no piece is dead.
+    """A ReLU whose slope falls once above 0; both maxima share the other n - 1 knots, so no piece is inactive.
 
-    The shared hinges lie at quantiles (3j-1)/(3(n-1)), never 1/2, and so never on the ReLU's own hinge.
+    Shared knots lie at the quantiles (3j-1)/(3(n-1)), never 1/2, where the ReLU has its own.
     """
     shared = [law.quantile(sp.Rational(3 * j - 1, 3 * (n - 1))) for j in range(1, n)]
     below = sum(1 for j in range(1, n) if 2 * (3 * j - 1) < 3 * (n - 1))
@@ -33,7 +33,7 @@ def balanced(n, law):
 
 
 def from_hinges(n, level, tilt, ups, rises, downs, falls):
-    """A fit's hinges as parameter values."""
+    """Parameter values of a fit with these knots and slope changes."""
     return parameters(max_of_lines(ups, rises, level, tilt), max_of_lines(downs, falls))
 
 

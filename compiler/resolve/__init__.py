@@ -1,1 +1,1 @@
-"""Resolve: from what a user writes (a SPEC, a file, an expression) to an Activation that is checked."""
+"""Resolve: from a SPEC, a file or an expression to a checked Activation."""

@@ -1,4 +1,4 @@
-"""How large an expression of the closed language may be: limits that keep every later stage quick."""
+"""Bounds on the size of an expression of the closed language, which keep every later stage fast."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MAX_NUMBER = sp.Integer(10) ** MAX_DECADE
 
 
 def bits(number: sp.Rational) -> int:
-    """Size of an exact number: of its numerator or denominator, whichever is longer."""
+    """Bits of an exact number: of its numerator or denominator, whichever has more."""
     return max(number.p.bit_length(), number.q.bit_length())
 
 
 def bounded(expr: sp.Expr) -> bool:
-    """Whether a constant is real and in range; true of everything that holds a symbol."""
+    """Whether a constant is real and within the bounds; true of everything that holds a symbol."""
     if expr.is_Rational:
         return bits(expr) <= MAX_BITS and bool(abs(expr) <= MAX_NUMBER)
     if not expr.is_number:
@@ -43,7 +43,7 @@ def _degree(expr: sp.Expr) -> int:
 
 
 def check_size(expr: sp.Expr) -> None:
-    """Refuse powers and coefficients that folding made too large. Raises BadExpression."""
+    """Raises BadExpression for powers and coefficients that constant folding made too large."""
     if _degree(expr) > MAX_POWER:
         raise BadExpression(f"the expression has powers beyond {MAX_POWER} when expanded")
     if not all(bounded(number) for number in expr.atoms(sp.Rational)):

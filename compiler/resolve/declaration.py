@@ -1,4 +1,4 @@
-"""A declaration as the command line writes it: what stands behind an activation, and how to ask for it again."""
+"""A declaration in the words of the command line, which the header of an emitted file repeats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ BACKENDS = ("torch", "triton", "both")
 
 @dataclass(frozen=True)
 class Declaration:
-    """Either a SPEC or an expression with its parameters; a class name and a law may be given to both."""
+    """Either a SPEC or an expression with its parameters, either with a class name and a law.
+
+    Raises BadExpression for options that exclude each other or lack another, UnknownName for an unknown backend.
+    """
 
     spec: str | None = None  # hermite:5, file.py:object:5
     expr: str | None = None  # a*tanh(b*x) + c*x
@@ -40,7 +43,7 @@ class Declaration:
 
     @classmethod
     def read(cls, arguments: str) -> Declaration:
-        """Read what `arguments` wrote. Raises BadExpression, UnknownName."""
+        """Parse `arguments`, as the property of that name writes them. Raises BadExpression, UnknownName."""
         try:
             words = shlex.split(arguments)
         except ValueError as err:
@@ -62,7 +65,7 @@ class Declaration:
 
     @property
     def arguments(self) -> str:
-        """Command-line words that give this declaration again."""
+        """Command-line arguments that give this declaration again."""
         words = [self.spec] if self.spec is not None else ["--expr", (self.expr or "").strip()]
         for param in self.params:
             words += ["--param", param]
@@ -72,7 +75,7 @@ class Declaration:
         return shlex.join(words)
 
     def activation(self) -> Activation:
-        """Build the activation. Raises any LearnactError of the registry, the expression language and the spec."""
+        """The checked activation. Raises any LearnactError of `registry`, `expression`, `sound` and `spec`."""
         law = parse_law(self.law) if self.law is not None else None
         if self.expr is not None:
             return from_expression(self.expr, parse_params(self.params), self.name or "", law)

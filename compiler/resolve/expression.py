@@ -1,4 +1,4 @@
-"""An activation from one expression: the parser's result, checked, with the starts that its structure allows."""
+"""An activation from one expression: parsed, checked, with the starts that its structure allows."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law
 
 
 def parse_params(pairs: Sequence[str]) -> dict[str, str]:
-    """Read NAME=VALUE pairs in order. Raises BadExpression on another form and on a repeated name."""
+    """Parse NAME=VALUE pairs, in order. Raises BadExpression on another form and on a repeated name."""
     params: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = (part.strip() for part in pair.partition("="))
@@ -78,7 +78,10 @@ def parse_params(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def parse_law(text: str) -> Law:
-    """Read `normal`, `uniform`, `arcsine` or `exponential`, with its parameter if given: `uniform:pi`, `normal:1/2`."""
+    """Parse a law and its parameter: `normal`, `normal:1/2`, `uniform:pi`, `arcsine:2`, `exponential:1`.
+
+    Raises UnknownName, BadLaw, and BadExpression for a parameter that is no number.
+    """
     name, colon, value = text.partition(":")
     if name not in LAWS:
         raise UnknownName("law", name, LAWS)
@@ -133,7 +136,7 @@ def _check_values(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> Non
 
 
 def _scaled_start(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> dict[str, Start]:
-    """The start that solves for the common factor of as many parameters as have one; {} if none has."""
+    """The start that solves for the common factor of the largest set of parameters that has one; {} if none has."""
     subsets = (set(c) for size in range(len(values), 0, -1) for c in combinations(values, size))
     scaled = next((c for c in subsets if homogeneity(function, c) == 1), None)
     if scaled is None:

@@ -48,7 +48,7 @@ EXTREMA = {"Max": _extremum(sp.Max), "max": _extremum(sp.Max), "Min": _extremum(
 CONSTANTS = {"pi": sp.pi, "E": sp.E}
 FUNCTIONS = frozenset({*UNARY, *EXTREMA, "Piecewise"})
 WORDS = FUNCTIONS | frozenset(CONSTANTS)
-"""Every word the language knows; a parameter may carry none of them."""
+"""Every word of the language; no parameter may have such a name."""
 
 COMPARISONS: dict[type[ast.cmpop], Callable[[sp.Expr, sp.Expr], sp.Basic]] = {
     ast.Lt: sp.StrictLessThan,
@@ -67,7 +67,7 @@ class UnknownSymbol(BadExpression):
 
 
 def parse(text: str, names: Mapping[str, sp.Symbol]) -> sp.Expr:
-    """Read the expression that `text` writes in the symbols `names`.
+    """Parse `text` into an expression in the symbols `names` (name -> symbol).
 
     Known are decimal numbers (exact), + - * / **, the functions of `FUNCTIONS`, pi, E, and
     Piecewise((value, condition), ..., (value, True)) with conditions by < <= > >=.
@@ -98,7 +98,10 @@ def parse(text: str, names: Mapping[str, sp.Symbol]) -> sp.Expr:
 
 
 def parse_constant(text: str, what: str) -> sp.Expr:
-    """Read an exact real number, e.g. 0.5, 1/3, sqrt(2), pi/4. Raises BadExpression."""
+    """Parse an exact real number: 0.5 (which is 1/2), 1/3, sqrt(2), pi/4; `what` names it in errors.
+
+    Raises BadExpression.
+    """
     try:
         return parse(text, {})
     except BadExpression as err:

@@ -1,4 +1,4 @@
-"""From the text of a SPEC to the activation: `hermite:5`, `sinusoid`, `path/to/file.py:object:5`."""
+"""From a SPEC to the activation: `hermite:5`, `sinusoid`, `path/to/file.py:object:5`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def family_names() -> tuple[str, ...]:
 
 
 def family(name: str) -> Family:
-    """Import the one family of this name. Raises UnknownName."""
+    """The family of this name; only its module is imported. Raises UnknownName."""
     if name not in family_names():
         raise UnknownName("family", name, family_names())
     return getattr(importlib.import_module(f"{families.__name__}.{name}"), name)
 
 
 def resolve(spec: str) -> Activation:
-    """Find what a SPEC names: `family[:degree]` or `file.py:object[:degree]`.
+    """The checked activation of a SPEC: `family[:degree]` or `file.py:object[:degree]`.
 
     A file is the user's own Python and is executed. Raises UnknownName, BadDegree, and BadDeclaration for a file
     that cannot be imported or holds no such Family.
@@ -66,7 +66,7 @@ def _degree(spec: str, text: str) -> int:
 
 
 def _execute(path: Path) -> ModuleType:
-    """Import a file under a name of its own, so that two files called alike do not meet."""
+    """Import a file as a module named by the digest of its path: two files may have the same name."""
     if not path.is_file():
         raise BadDeclaration(f"there is no file {path}")
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]

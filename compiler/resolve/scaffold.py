@@ -53,11 +53,11 @@ $name = Family(
 
 
 TAKEN = frozenset({"sp", "Family", "Normal", "Start", "function", "balanced"})
-"""Names that the file binds besides the family's."""
+"""Names that the file uses besides the family's."""
 
 
 def family_file(name: str, path: str) -> str:
-    """Fill the file that declares the family `name` and will lie at `path`. Raises BadName."""
+    """Text of a file at `path` that declares the family `name`. Raises BadName."""
     check_identifier(name, "family name")
     if name in TAKEN:
         raise BadName(f"the family name {name!r} is used by the file itself; choose another")

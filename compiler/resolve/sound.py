@@ -1,4 +1,4 @@
-"""Whether a declared function can be an activation: it sees x, every parameter learns, all is finite under the law."""
+"""Whether a declared F is an activation: it depends on x, every parameter has a gradient, values are finite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from learnact.compiler.declare.symbols import NOT_REAL, gain, shift, x
 from learnact.errors import BadDeclaration
 
 PROBES = (sp.Rational(1, 50), sp.Rational(3, 10), sp.Rational(7, 10), sp.Rational(49, 50))
-"""Quantiles of the law at which F and its derivatives must be real and finite: no kink lies at one by chance."""
+"""Quantiles of the law at which F and its derivatives must be real and finite; no kink lies there by chance."""
 
 NUMERIC: dict[str, Callable[..., Any]] = {
     "erf": lambda u: np.float64(math.erf(u)),
@@ -37,10 +37,10 @@ NUMERIC: dict[str, Callable[..., Any]] = {
 
 
 def check(activation: Activation) -> Activation:
-    """The activation, if it can be one.
+    """Return the activation unchanged if F, F' and every dF/dparameter pass the checks.
 
-    Raises BadDeclaration for a function without x or without a slope, with a parameter that cannot learn, or without
-    finite values.
+    Raises BadDeclaration for a function without x or with slope 0, with a parameter that gets no gradient, or with
+    values that are not real and finite.
     """
     spec, function = activation.names.spec, activation.function
     if not function.has(x):
@@ -73,7 +73,7 @@ def check(activation: Activation) -> Activation:
 
 
 def _check_start(activation: Activation, name: str) -> None:
-    """F, F' and every dF/dparameter must be finite where the law puts x, at a start's values with gain 1, shift 0."""
+    """Require finite F, F' and dF/dparameter at PROBES, at a start's values with gain 1 and shift 0."""
     law, plain = activation.family.law, {gain: sp.S.One, shift: sp.S.Zero}
     parameters = [float(evaluate(v.xreplace(plain))) for v in activation.start_values(name).values()]
     labels = ["F", "F'", *(f"dF/d{symbol}" for symbol in activation.symbols)]
@@ -95,7 +95,7 @@ def _remedy(function: sp.Expr) -> str:
 
 @lru_cache(maxsize=128)
 def _derivatives(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
-    """F, F' and every dF/dparameter, as they are emitted: kinks and jumps have the slopes that lowering states."""
+    """F, F' and every dF/dparameter as they are emitted, with the stated derivatives at kinks and jumps."""
     exprs: tuple[sp.Expr, ...] = (function,)
     for step in PASSES:
         exprs = step(exprs, symbols)
@@ -104,7 +104,7 @@ def _derivatives(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.
 
 @lru_cache(maxsize=128)
 def _numeric(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> Callable[..., list[float]] | None:
-    """The same as one function of x and the parameters; None if it holds a function that only a printer can refuse."""
+    """The same as one NumPy function of x and the parameters; None if it holds a function without a NumPy form."""
     exprs = [_masked(e) for e in _derivatives(function, symbols)]
     try:
         return sp.lambdify([x, *symbols], exprs, [NUMERIC, "numpy"], cse=True, dummify=True)
@@ -113,7 +113,7 @@ def _numeric(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> Callable[...,
 
 
 def _masked(e: sp.Expr) -> sp.Expr:
-    """Factors moved into an indicator: emitted code is 0 where another argument wins, whatever they are there."""
+    """Factors moved into a Select with one nonzero entry: emitted code is 0 elsewhere, even where a factor is NaN."""
     if not e.has(Select):
         return e
     for indicator in (f for f in e.args if e.is_Mul and is_indicator(f)):
@@ -124,7 +124,7 @@ def _masked(e: sp.Expr) -> sp.Expr:
 
 
 def _values(activation: Activation, point: float, parameters: Sequence[float]) -> list[float]:
-    """F, F' and every dF/dparameter at a point, infinite or NaN where emitted code is; [] if NumPy has no words."""
+    """F, F' and every dF/dparameter at a point, infinite or NaN where emitted code is; [] without a NumPy form."""
     function = _numeric(activation.function, activation.symbols)
     try:
         with np.errstate(all="ignore"):

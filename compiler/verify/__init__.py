@@ -1,7 +1,7 @@
-"""The referee: runs an emitted file and holds it against its declaration.
+"""The referee: executes an emitted file and compares it with its declaration.
 
-It sees the declaration and the file, nothing in between: it differentiates the declared expression itself,
-evaluates it to 30 digits, finds the kinks itself, and integrates what the file computes.
+It shares no code with derive, lower and emit: it differentiates the declared expression by forward-mode jets,
+evaluates it to 30 digits, finds kinks by bisection, and integrates what the file computes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STATIC: dict[str, CheckFunction] = {
     "header": checks_text.check_header,
     "imports": checks_text.check_imports,
 }
-"""Checks of the text alone; they are made before anything is executed."""
+"""Checks of the text, made before anything is executed."""
 
 CHECKS: dict[str, CheckFunction] = {
     "names": checks_text.check_names,
@@ -70,18 +70,18 @@ CHECKS: dict[str, CheckFunction] = {
     "autocast": checks_module.check_autocast,
     "nan": checks_module.check_nan,
 }
-"""Checks of the running module, in the order in which they are made."""
+"""Checks of the executed module, in order."""
 
 SLOW: dict[str, CheckFunction] = {"compile": checks_compile.check_compile}
-"""Checks that take many seconds; a quick verification says that it leaves them out."""
+"""Checks that take many seconds; a quick verification skips and lists them."""
 
 
 def verify(activation: Activation, path: Path, *, quick: bool = False, only: Collection[str] | None = None) -> Report:
     """Check the emitted file at `path` against the declaration.
 
-    `quick` leaves out what needs a compiler; `only` leaves out every check of the running module that it does not
-    name. The report lists what was left out. Whatever the file does wrong is in the report too: a check that the file
-    makes fail with an exception has failed, and says which exception. A file with a foreign import is not executed.
+    `quick` skips what needs torch.compile; `only` skips every check of the executed module that it does not name; the
+    report lists what was skipped. An exception during a check is a failure of that check, with its message. A file
+    that imports more than `load.ALLOWED_IMPORTS` is not executed.
     Raises OSError if the file cannot be read, UnknownName for a check that does not exist.
     """
     path = Path(path)
@@ -108,7 +108,7 @@ def verify(activation: Activation, path: Path, *, quick: bool = False, only: Col
 
 
 def _load(subject: Subject, stack: ExitStack) -> Finding:
-    """Execute the file for as long as the stack is open; it must define what the declaration names."""
+    """Execute the file until the stack closes; it must define STARTS, the class and the function."""
     subject.module = stack.enter_context(executed(subject.path))
     names = ("STARTS", subject.activation.names.cls, subject.activation.names.slug)
     missing = [name for name in names if not hasattr(subject.module, name)]

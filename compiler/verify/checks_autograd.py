@@ -1,4 +1,4 @@
-"""Everything autograd may ask for: finite differences, second order, forward mode, vmap, per-sample gradients."""
+"""Autograd: finite differences, second order, forward mode, vmap, per-sample gradients."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def smooth_points(subject: Subject, setting: Setting, count: int) -> Array:
 
 
 def smooth_settings(subject: Subject, count: int) -> list[Setting]:
-    """The settings that have so many smooth points; a start at which all pieces tie everywhere has none."""
+    """The settings that have `count` smooth points; a start at which all pieces tie everywhere has none."""
     found = [s for s in subject.settings if smooth_points(subject, s, count).size]
     expect(bool(found), f"no setting has {count} points that keep {tolerances.KINK_MARGIN} from all kinks")
     return found

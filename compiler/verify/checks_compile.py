@@ -1,6 +1,6 @@
-"""torch.compile: one graph, what the declaration says at every kind of point, and no new compilation for a new batch.
+"""torch.compile: one graph, declared values and gradients at every kind of point, no recompilation per batch size.
 
-Few graphs are compiled, for each costs seconds; many questions are put to each, for those cost milliseconds.
+Few graphs are compiled, at seconds each; many questions are asked of each, at milliseconds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Case:
 
     @property
     def label(self) -> str:
-        """As reports call it."""
+        """Its name in reports: backend, dtype, channels, row length."""
         channels = f", {self.channels} channels" if self.channels > 1 else ""
         return f"{self.backend}, {self.precision.label}{channels}, rows of {self.inner[-1]}"
 
@@ -70,7 +70,7 @@ class Question:
 
 
 def check_compile(subject: Subject) -> Finding:
-    """Values and gradients of compiled modules, wherever those of the eager one are looked at."""
+    """Values and gradients of compiled modules, at every point at which the eager one is checked."""
     ledger = Ledger()
     for case in CASES:
         torch._dynamo.reset()
@@ -108,7 +108,7 @@ def _questions(subject: Subject, case: Case) -> Iterator[Question]:
 
 @dataclass
 class Compiled:
-    """A compiled module, and how to question it."""
+    """A compiled module, and how to check it."""
 
     subject: Subject
     case: Case
@@ -116,7 +116,7 @@ class Compiled:
     call: Any  # what torch.compile returned
 
     def ask(self, question: Question, batch: int, ledger: Ledger, infer: bool = True) -> None:
-        """Run forward and backward, and without gradients, and hold all of it against the oracle."""
+        """Run forward and backward, and without gradients, and compare with the oracle."""
         precision = self.case.precision
         columns = self._load(question.columns)
         x = torch.tensor(np.resize(question.points, (batch, *self.case.inner))).to(precision.dtype)
@@ -145,7 +145,7 @@ class Compiled:
             met.gradients(ledger, everywhere if question.exact else met.smooth | (weight == 0))
 
     def ask_endless(self) -> None:
-        """One NaN stays where it is; an infinite x gives what it gives the eager module."""
+        """One NaN changes no other element; an infinite x gives what the eager module gives."""
         self._load((self.subject.settings[0].values,) * self.case.channels)
         x = torch.tensor(points.rng(810).normal(size=(ASKED, *self.case.inner))).to(self.case.precision.dtype)
         spoiled, label = x.clone(), self.case.label
@@ -164,7 +164,7 @@ class Compiled:
     def ask_far(self, ledger: Ledger) -> None:
         """Where x enters through sines alone, and their arguments are exact, F is as exact far out as it is near 0.
 
-        Without this the last digit of x, which a large x leaves undecided, would excuse a wrong reduction of angles.
+        Otherwise the rounding of a large x would excuse a wrong argument reduction.
         """
         function = self.subject.activation.function
         bare = function.replace(lambda e: isinstance(e, (sp.sin, sp.cos)), lambda e: sp.Dummy())

@@ -1,4 +1,4 @@
-"""Fitted starts: the printed one must be the nearest to its target, in value and slope."""
+"""Fitted starts: printed values must minimize E[(F - T)^2] + E[(F' - T')^2]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIRECTIONS = 8  # random moves of all parameters at once, each made forth and ba
 
 
 def check_fit(subject: Subject, start: str, ledger: Ledger) -> None:
-    """A linear fit leaves no residual but a ridge's that a feature could take off; no small move improves others."""
+    """A linear fit's residual is orthogonal to the features, but for a ridge; no small move improves another fit."""
     fit = subject.activation.family.fit
     expect(fit is not None, f"{start} is no declared start and the family declares no fit")
     values = subject.printed(start)

@@ -1,4 +1,4 @@
-"""How the module behaves as a citizen of torch: errors, state, copies, and that it changes nothing it is given."""
+"""Module behaviour: errors, state_dict, deepcopy, autocast, NaN, and no side effects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _x(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> torch.Tens
 
 
 def check_errors(subject: Subject) -> Finding:
-    """Integer inputs are a TypeError, a wrong number of channels and an unknown start a ValueError, with words."""
+    """Integer inputs raise TypeError, a wrong number of channels and an unknown start ValueError, with a message."""
     module, function = subject.cls(), subject.function
     parameters = subject.tensors(subject.settings[0].values, torch.float32)
     for dtype in INTEGERS:
@@ -49,7 +49,7 @@ def _raises(kind: type[Exception], what: str, call: object) -> None:
 
 
 def check_state_dict(subject: Subject) -> Finding:
-    """Saved and loaded state gives the same numbers, into a module that began elsewhere; its keys are the names."""
+    """A state_dict loaded into a module with another start gives equal outputs; its keys are the parameters."""
     for channels in (1, CHANNELS):
         source = _moved(subject, channels)
         buffer = io.BytesIO()
@@ -117,7 +117,7 @@ def check_purity(subject: Subject) -> Finding:
 
 
 def check_autocast(subject: Subject) -> Finding:
-    """Autocast to bfloat16 changes no bit: whatever would round its inputs is not called."""
+    """Autocast to bfloat16 changes no bit: no operation that autocast would run in bfloat16 is called."""
     for dtype in (torch.float32, torch.bfloat16):
         module = _moved(subject, 1)
         x, g = _x((5, 16), dtype).requires_grad_(), _x((5, 16), dtype)
@@ -131,7 +131,7 @@ def check_autocast(subject: Subject) -> Finding:
 
 
 def check_nan(subject: Subject) -> Finding:
-    """One NaN stays where it is: no other value or slope changes, and it does not silently become a number."""
+    """A NaN in x gives NaN at its place, and changes no other value or slope."""
     values = subject.settings[0].values
     x = _x((5,), torch.float64)
     spoiled = x.clone()

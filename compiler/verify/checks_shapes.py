@@ -1,4 +1,4 @@
-"""Any shape and layout, any channel axis, frozen parts: the same numbers as element by element."""
+"""Any shape, layout, channel axis and requires_grad: the same numbers as element by element."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _compare(
     parts: tuple[Tensor, Tensor, Tensor, Tensor, list[Tensor]],
     values: tuple[float, ...],
 ) -> None:
-    """Hold one forward and backward pass, of any shape, against the oracle in doubles."""
+    """Compare one forward and backward pass, of any shape, with the oracle in doubles."""
     at, out, cotangent, slope = (double(t).ravel() for t in parts[:4])
     truth = subject.oracle(at, values, exact=False)
     sloped = truth.slope.times(cotangent)
@@ -77,7 +77,7 @@ def _compare(
 
 
 def check_blocks(subject: Subject) -> Finding:
-    """More elements than eager code takes at a time, the last block ragged: in one row, and in rows of seven."""
+    """More elements than eager code processes per block, the last block partial: in one row, and in rows of seven."""
     ledger, setting = Ledger(), subject.generic
     at, weight = (double(_random((TILE,), stream)) for stream in (640, 641))
     truth = subject.oracle(at, setting.values, exact=False)
@@ -134,7 +134,7 @@ def check_channels(subject: Subject) -> Finding:
 
 
 def check_frozen_parts(subject: Subject) -> Finding:
-    """Gradients that are not asked for change none of the others: x frozen, one parameter learning, none learning."""
+    """requires_grad of x and of each parameter, on and off, changes no gradient that is required."""
     setting = subject.generic
     x = _random((6,), 630)
     whole = subject.tensors(setting.values, torch.float64)

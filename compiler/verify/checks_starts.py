@@ -35,7 +35,7 @@ def check_moments(subject: Subject) -> Finding:
 
 
 def check_monte_carlo(subject: Subject) -> Finding:
-    """The same claims against a sample, which knows nothing of kinks, densities or nodes."""
+    """The same claims against Monte Carlo means, which need no kinks, densities or nodes."""
     ledger, at = Ledger(), quadrature.sample(subject.law)
     for start, (second, slope_second, q_slope) in subject.cls.moments.items():
         values = subject.printed(start)
@@ -84,7 +84,7 @@ def _declared(subject: Subject, start: str, ledger: Ledger) -> None:
 
 
 def _balanced(subject: Subject, start: str, unknowns: list[sp.Symbol], ledger: Ledger) -> None:
-    """A start with a gain has E[F^2] = 1; with a shift too E[F'^2] = 1 wherever the balance theorem allows it."""
+    """A start with a gain has E[F^2] = 1; with a shift also E[F'^2] = 1, where the balance theorem has a solution."""
     f = emitted(subject, subject.printed(start))
     mean, second, slope_second = f.mean(f.value), f.mean(f.value**2), f.mean(f.slope**2)
     claimed_second, claimed_slope, _ = subject.cls.moments[start]
@@ -111,7 +111,7 @@ def _balanced(subject: Subject, start: str, unknowns: list[sp.Symbol], ledger: L
 
 
 def fit_form(exprs: list[sp.Expr], unknowns: list[sp.Symbol], found: Array) -> float:
-    """Largest residual of the declared values at the gain > 0 and shift that fit the printed ones best."""
+    """Largest residual of the declared values at the gain > 0 and shift that fit the printed values best."""
     numbers = [sp.N(e, 20) for e in exprs]  # quantiles and the like are numbers before numpy sees them
     declared = sp.lambdify(unknowns, numbers, modules="numpy")
     slopes = sp.lambdify(unknowns, [[e.diff(u) for u in unknowns] for e in numbers], modules="numpy")

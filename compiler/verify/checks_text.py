@@ -1,4 +1,4 @@
-"""What the file says of itself: header, names, shapes, and that it is the activation it is called."""
+"""What the file states: header, imports, names, shapes, and that it computes the activation it is named for."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_header(subject: Subject) -> Finding:
 
 
 def check_imports(subject: Subject) -> Finding:
-    """The file stands alone: it imports torch and nothing that reaches outside."""
+    """Imports are among `load.ALLOWED_IMPORTS`: the file is standalone."""
     foreign = sorted(subject.text.imports() - ALLOWED_IMPORTS)
     expect(not foreign, f"the file imports {', '.join(foreign)}")
     return kept(f"imports {', '.join(sorted(subject.text.imports()))}")
@@ -99,7 +99,7 @@ def _parameters(subject: Subject, channels: int, dtype: torch.dtype) -> None:
 
 
 def check_degree(subject: Subject) -> Finding:
-    """The file called X computes X: class and function at probe points that tell neighbouring degrees apart."""
+    """Class and function compute the declared degree, at probe points that distinguish neighbouring degrees."""
     ledger, probes = Ledger(), np.array(PROBES)
     x = torch.tensor(PROBES, dtype=torch.float64)
     for setting in subject.settings:

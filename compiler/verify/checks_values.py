@@ -1,4 +1,4 @@
-"""Value, slope and parameter gradients against the oracle: in every dtype, at kinks, at ties and far out."""
+"""Value, slope and parameter gradients against the oracle: in every dtype, at kinks, at ties and at large |x|."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHUNK = {True: 8, False: 32}  # points whose parameter gradients are summed toge
 
 @dataclass(frozen=True)
 class Met:
-    """An answer beside the truth at the same, rounded inputs."""
+    """What the file computed, and the oracle's values at the same rounded inputs."""
 
     label: str
     answer: Answer
@@ -36,7 +36,7 @@ class Met:
     parameter_dtype: torch.dtype
 
     def bound(self, known: Known) -> Array:
-        """What each value or slope may be off by."""
+        """The error bound of each value or slope."""
         return self.precision.bound(known.scale, self.truth.peak, rounded=np.abs(known.high))
 
     @property
@@ -107,7 +107,7 @@ def meet(
     parameter_dtype: torch.dtype | None = None,
     chunk: int | None = None,
 ) -> list[Met]:
-    """Ask file and oracle the same question, in every layout of x; doubles are asked of the 30-digit oracle."""
+    """Evaluate file and oracle at the same inputs, in every layout of x; float64 is compared with 30 digits."""
     parameter_dtype = parameter_dtype or precision.compute
     met = []
     for layout in LAYOUTS:
@@ -163,7 +163,7 @@ def check_parameter_gradients(subject: Subject, precision: Precision) -> Finding
 
 
 def check_large_x(subject: Subject) -> Finding:
-    """F, its slope and its parameter gradients far out, wherever the true numbers are finite in the dtype."""
+    """F, its slope and its parameter gradients at large |x|, wherever the exact numbers are finite in the dtype."""
     ledger = Ledger()
     for precision in tolerances.PRECISIONS:
         for setting in subject.settings:
@@ -175,7 +175,7 @@ def check_large_x(subject: Subject) -> Finding:
 
 
 def check_kinks(subject: Subject) -> Finding:
-    """Value and slope to both sides of every kink; at the kink itself the slope of one of the sides."""
+    """Value and slope on both sides of every kink, at it the slope of one side. Raises NotApplicable without one."""
     ledger = Ledger()
     for setting in subject.settings:
         for precision in (FP64, FP32):
@@ -214,7 +214,10 @@ def _at_kinks(subject: Subject, setting: Setting, ledger: Ledger) -> None:
 
 
 def check_ties(subject: Subject) -> Finding:
-    """Exact ties, met with small integers: the first of the tied pieces in `symbols.tie_order` takes the derivative."""
+    """Exact ties at small integers: the first tied piece in `symbols.tie_order` has the derivative.
+
+    Raises NotApplicable where no piece can tie, or ties are not exact at integers.
+    """
     if not subject.activation.function.has(*KINKED):
         raise NotApplicable("no piece of the function can tie")
     if not points.decided_exactly(subject.activation):

@@ -1,4 +1,4 @@
-"""The referee's own differentiation: walk the declared expression once, carrying value and first derivatives.
+"""The referee's own differentiation: forward mode over the declared expression, one value and gradient per node.
 
 Conventions where a derivative does not exist: a tie of Max or Min takes the first argument in `symbols.tie_order`;
 sign(0) = 0, so Abs'(0) = 0; Heaviside and sign have derivative 0 everywhere.
@@ -18,7 +18,7 @@ from learnact.compiler.verify.measured import Array, Field, Measured, derivative
 from learnact.errors import UnsupportedNode
 
 KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)
-"""Nodes whose value or slope may break."""
+"""Nodes at which value or slope may be discontinuous."""
 
 NEAR = 1e-3
 """Distance from a tie, in units of scale, below which rounding may let another argument win: far above that of float32,
@@ -88,6 +88,7 @@ class Walk:
         return Measured(value, self.numbers.full(sp.S.Zero, self.shape) if expr.is_Integer else abs(value))
 
     def sum(self, terms: Sequence[Jet]) -> Jet:
+        """sum_i u_i."""
         total = terms[0]
         for term in terms[1:]:
             tangents = dict(total.tangents)
@@ -97,6 +98,7 @@ class Walk:
         return total
 
     def product(self, factors: Sequence[Jet]) -> Jet:
+        """prod_i u_i, by (u v)' = u' v + u v'."""
         total = factors[0]
         for factor in factors[1:]:
             left = self.scaled(total.tangents, factor.primal)
@@ -105,9 +107,11 @@ class Walk:
         return total
 
     def scaled(self, tangents: Mapping[sp.Symbol, Measured], slope: Measured) -> dict[sp.Symbol, Measured]:
+        """Chain rule: every tangent times the slope."""
         return {s: t * slope for s, t in tangents.items()}
 
     def power(self, expr: sp.Pow) -> Jet:
+        """u**c for a constant c; u**v as exp(v log u)."""
         base, exponent = expr.args
         if not exponent.is_number:
             return self.jet(sp.exp(exponent * sp.log(base)))
@@ -119,6 +123,7 @@ class Walk:
         return Jet(primal, self.scaled(below.tangents, slope))
 
     def raised(self, base: Measured, exponent: sp.Expr) -> Measured:
+        """The value of base**exponent for a constant exponent, and its rounding scale."""
         if exponent.is_zero:
             return self.constant(sp.S.One)
         value = self.numbers.power(base.value, exponent)
@@ -127,6 +132,7 @@ class Walk:
         return Measured(value, carried + abs(self.numbers.full(exponent, self.shape) * value))
 
     def applied(self, kind: type[sp.Function], inner: Jet) -> Jet:
+        """f(u) for a smooth function f of one argument; f' is SymPy's."""
         u = inner.primal
         function, slope_at = elementary(self.numbers, kind)  # type: ignore[arg-type]  # classes are hashable
         value = function(u.value)
@@ -138,6 +144,7 @@ class Walk:
         return Jet(primal, self.scaled(inner.tangents, slope))
 
     def extremum(self, expr: sp.Max | sp.Min) -> Jet:
+        """max_i u_i or min_i u_i; records which argument was taken and its lead over the others."""
         jets = [self.jet(a) for a in tie_order(expr.args, self.order)]
         ahead = np.greater if isinstance(expr, sp.Max) else np.less
         winner = np.zeros(self.shape, dtype=int)
@@ -167,6 +174,7 @@ class Walk:
         return Jet(primal, tangents)
 
     def broken(self, expr: sp.Abs | sp.sign | sp.Heaviside) -> Jet:
+        """|u|, sign(u) or Heaviside(u, h); records the sign of u and its distance from 0."""
         inner = self.jet(expr.args[0])
         u = inner.primal
         distance = self.relative(abs(u.value), u.scale)
@@ -184,6 +192,7 @@ class Walk:
         return Jet(Measured(np.where(above, one.value, np.where(below, zero.value, at_zero)), zero.scale), {})
 
     def piecewise(self, expr: sp.Piecewise) -> Jet:
+        """The first piece whose condition holds; NaN where none does."""
         index = np.full(self.shape, len(expr.args))
         for k, (_, condition) in reversed(list(enumerate(expr.args))):
             index = np.where(self.holds(condition), k, index)
@@ -192,7 +201,10 @@ class Walk:
         return self.chosen([*(self.jet(piece) for piece, _ in expr.args), nowhere], index)
 
     def holds(self, condition: sp.Basic) -> Array:
-        """Where a condition holds; notes how near each comparison is to its change."""
+        """Where a condition holds, (N,) booleans; records the distance of each comparison from equality.
+
+        Raises UnsupportedNode.
+        """
         if condition in (sp.true, sp.false):
             return np.full(self.shape, condition is sp.true)
         if isinstance(condition, (sp.And, sp.Or)):

@@ -1,4 +1,4 @@
-"""Keeps the comparison that came nearest to its bound, or went farthest beyond it."""
+"""Keeps the comparison with the largest error / bound."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from learnact.compiler.verify.measured import Array
 
 
 class Broken(Exception):
-    """A promise that the emitted file does not keep."""
+    """A property that the emitted file must have and has not."""
 
 
 class NotApplicable(Exception):
-    """The activation has nothing that this check could look at; the report says so."""
+    """The check does not apply to this activation; the report says why."""
 
 
 def expect(holds: bool, otherwise: str) -> None:
-    """Raise Broken unless the promise holds."""
+    """Raises Broken, with the message `otherwise`, unless `holds`."""
     if not holds:
         raise Broken(otherwise)
 

@@ -1,4 +1,4 @@
-"""Makes checks one by one, times them, and turns whatever happens into a line of the report."""
+"""Makes checks one by one, times them, and turns each result or exception into a line of the report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Log:
     skipped: list[Skipped] = field(default_factory=list)
 
     def make(self, name: str, check: CheckFunction) -> bool:
-        """Make one check; whether it holds. An exception is a failure: the file, or what it claims, raised it."""
+        """Make one check and return whether it holds; an exception is a failure."""
         begin = time.perf_counter()
         try:
             finding = check(self.subject)

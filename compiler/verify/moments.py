@@ -1,4 +1,4 @@
-"""The emitted function under the input law: what its moments are integrated from."""
+"""The emitted function under the input law: values and slopes from which its moments are integrated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Emitted:
 
     @property
     def nodes(self) -> Array:
-        """Where it was called."""
+        """The x at which it was evaluated, (N,)."""
         return self.rule.nodes
 
     def mean(self, integrand: Array) -> float:
@@ -41,7 +41,7 @@ class Emitted:
 
     @cached_property
     def settled(self) -> tuple[bool, bool, bool]:
-        """Whether E[F^2], E[F'^2] and the q-slope are decided: halving no longer moves what they are made of."""
+        """Whether the integrals of E[F^2], E[F'^2] and the q-slope have converged under halving of panels."""
         second, slope, product, lift = (
             bool(moved <= MOMENT * (1 + abs(self.mean(row))) / 8)
             for moved, row in zip(self.rule.moved, _moments(self.nodes, self.value, self.slope), strict=True)

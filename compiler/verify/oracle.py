@@ -1,6 +1,6 @@
-"""The oracle: what the declaration says about value, slope and parameter gradients at given points.
+"""The oracle: value, slope and parameter gradients of the declaration at given points.
 
-Where a plain evaluation overflows on the way, numbers without that limit answer; where it is 0/0, the limit does.
+Where plain evaluation overflows, arithmetic without an exponent limit replaces it; where it is 0/0, the limit does.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Truth:
-    """Everything the declaration says at an array of points."""
+    """F, dF/dx and dF/dparameter of the declaration at an array of points, with their rounding scales."""
 
     value: Known
     slope: Known  # dF/dx
@@ -87,7 +87,7 @@ class Truth:
 
     @property
     def finite(self) -> Array:
-        """Where all of it is a finite number."""
+        """Where value, slope and gradients are all finite, (N,) booleans."""
         return np.isfinite(self.extent)
 
     @property

@@ -1,4 +1,4 @@
-"""Where the referee looks: parameter settings, kinks that it finds itself, and the points around them."""
+"""The points and parameter settings at which the referee evaluates; kinks are found by bisection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the referee hands back: one line for every check, and whether all hold."""
+"""The referee's report: one line for every check, and whether all hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Check:
-    """One named check: the worst error that was met and the bound that it was held against."""
+    """One named check: the worst error found, and its bound."""
 
     name: str
     passed: bool

@@ -1,4 +1,4 @@
-"""The emitted file under examination: its parts, how to call them, and what they answered so far."""
+"""The emitted file: its parts, how to call them, and a cache of what they computed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from learnact.compiler.verify.points import Setting
 
 
 def strided(t: Tensor) -> Tensor:
-    """The same values, every second number of memory."""
+    """The same values with stride 2 in memory."""
     return torch.stack([t, t], -1)[..., 0]
 
 
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {"in memory's order": torch.clone, "strided": strided}
-"""How x may lie in memory: eager code has a way of its own for what lies in order."""
+"""Memory layouts of x: eager code has a separate path for contiguous tensors."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Subject:
 
     @cached_property
     def oracle(self) -> Oracle:
-        """What the declaration says."""
+        """The oracle of the declaration."""
         return Oracle(self.activation)
 
     @property
@@ -124,7 +124,7 @@ class Subject:
         return self.answers[key]
 
     def truth(self, answer: Answer, *, exact: bool) -> Truth:
-        """What the declaration says about the same question."""
+        """The oracle's values at the same inputs, to 30 digits if `exact`, else in doubles."""
         key = (answer.points.tobytes(), answer.parameters, exact)
         if key not in self.truths:
             self.truths[key] = self.oracle(answer.points, answer.parameters, exact=exact)

@@ -1,4 +1,4 @@
-"""Every bound that the referee holds an emitted file against, each with its reason.
+"""Every tolerance of the referee, each with its reason.
 
 A rounding bound reads `eps * GROWTH * scale`, and what underflows besides. Scale is the running error magnitude of the
 declared expression (see measured.py), so a sum that must cancel may lose what it must lose, and no more.
@@ -17,7 +17,7 @@ from learnact.compiler.verify.measured import Array
 
 @dataclass(frozen=True)
 class Precision:
-    """How exactly a module that is given one dtype must answer."""
+    """Error bounds of a module for inputs of one dtype."""
 
     dtype: torch.dtype
     compute: torch.dtype  # what it must compute in
@@ -35,7 +35,7 @@ class Precision:
     def bound(
         self, scale: Array, peak: Array | float, *, rounded: Array | float = 0.0, growth: float | None = None
     ) -> Array:
-        """What numbers of this rounding scale may be off by.
+        """eps * growth * scale + unit * rounded + underflow: the error bound of numbers of this rounding scale.
 
         `peak` is the largest magnitude met on the way: it multiplies what underflows. `rounded` is the magnitude of
         the answers if they are rounded to the dtype at the end; `growth` replaces GROWTH.

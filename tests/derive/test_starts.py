@@ -183,7 +183,7 @@ PIECES = [("numerator_slopes", "numerator_offsets"), ("denominator_slopes", "den
 
 @pytest.mark.parametrize("degree", DEGREES)
 @pytest.mark.parametrize(("family", "maxima"), [("tropical", [(None, "offsets")]), ("tropical_rational", PIECES)])
-def test_every_piece_of_a_maximum_is_alive(family: str, maxima: list[tuple[str | None, str]], degree: int) -> None:
+def test_every_piece_of_a_maximum_is_active(family: str, maxima: list[tuple[str | None, str]], degree: int) -> None:
     """Slopes rise, and each line takes over from the one before at a later point."""
     values = solved(f"{family}:{degree}").values
     for slopes, offsets in maxima:

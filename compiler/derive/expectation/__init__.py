@@ -1,1 +1,1 @@
-"""E[f(x)] under a law: closed forms by rules that all terminate, else quadrature with its error."""
+"""E[f(x)] under a law: a closed form where a rule gives one, else quadrature with an error estimate."""

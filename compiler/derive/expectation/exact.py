@@ -33,9 +33,9 @@ def exact_expectation(expr: sp.Expr, law: Law) -> sp.Expr:
 
 
 def piecewise_polynomial(split: list[tuple[sp.Expr, Poly]], law: Law) -> sp.Expr:
-    """E[f(u)] at unit scale for f given as (where it begins, polynomial) in order.
+    """E[f(u)] at unit scale, f given as (left end, polynomial) piece by piece in increasing order.
 
-    The last piece's moment, plus at every knot the truncated moment of what changes there.
+    That is E[last piece] + sum over knots of E[piece before - piece after; u <= knot].
     """
     moments = UNIT[type(law)]
     parts = [moments.whole(split[-1][1])]

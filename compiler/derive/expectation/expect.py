@@ -1,4 +1,4 @@
-"""E[f(x)] for x under a law: a closed form wherever a rule gives one, else a number that says it is one."""
+"""E[f(x)] for x under a law: a closed form wherever a rule gives one, else a number marked as numeric."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from learnact.errors import Divergent, NoClosedForm
 __all__ = ["derivative", "expect", "kinks", "pieces"]
 
 CHECK_DIGITS = 15
-"""Digits of the quadrature that only has to show that an odd integrand is integrable."""
+"""Digits of the quadrature that shows that an odd integrand, whose integral is 0, is integrable."""
 
 BOUNDED = (sp.tanh, sp.erf, sp.erfc, sp.sin, sp.cos, sp.atan, sp.sign, sp.Heaviside, functions.sigmoid)
 LINEAR_GROWTH = (sp.Abs, sp.Max, sp.Min, functions.softplus)
@@ -26,8 +26,8 @@ LINEAR_GROWTH = (sp.Abs, sp.Max, sp.Min, functions.softplus)
 def expect(expr: sp.Expr, law: Law, *, digits: int = DIGITS) -> Quantity:
     """E[expr(x)] for x distributed by the law.
 
-    expr is an expression in spec.x; other real symbols and a symbolic law parameter are allowed as long as a closed
-    form is found. Without one the value is a number of `digits` digits, with `exact` False and an error estimate.
+    `expr` is an expression in `symbols.x`; other real symbols, the law's parameter among them, are allowed where a
+    closed form exists. Without one the value is a number of `digits` digits, `exact` is False, `error` an estimate.
 
     Raises Divergent where the expectation does not exist or quadrature cannot show that it does, and NoClosedForm
     where no rule applies and the symbols left make quadrature impossible.
@@ -70,7 +70,7 @@ def _require_no_pole(expr: sp.Expr, law: Law) -> None:
 
 
 def _tame(expr: sp.Expr) -> bool:
-    """Whether the form alone shows that it is locally bounded and grows at most like a power of x."""
+    """Whether the expression is, by its form, locally bounded and of polynomial growth."""
     if not expr.has(x) or expr == x or isinstance(expr, BOUNDED):
         return True
     if expr.is_Add or expr.is_Mul or isinstance(expr, LINEAR_GROWTH):

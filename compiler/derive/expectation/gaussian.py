@@ -1,8 +1,8 @@
 """Standard normal expectations of normal-form terms: E[P(Z) shape(Z); lo < Z < hi].
 
-Everything is brought back to a standard normal Z. A factor exp(q z^2 + l z) tilts Z to N(l v, v), v = 1/(1 - 2q),
-which is Z again after a change of variable. Powers fall by Stein's identity E[Z h(Z)] = E[h'(Z)] plus boundary
-terms; an erf factor differentiates to a tilt with one erf less. What is left at power 0 is a table:
+A factor exp(q z^2 + l z) tilts Z to N(l v, v), v = 1/(1 - 2q),
+which an affine change of variable turns into Z. Stein's identity E[Z h(Z)] = E[h'(Z)], plus boundary terms, lowers
+powers of Z; the derivative of an erf factor is a Gaussian factor with one erf less. At power 0 a table remains:
     E[cos(w Z + p)]                    = exp(-w^2/2) cos p                                        (any power: Hermite)
     E[erf(a Z + g)]                    = erf(g / sqrt(1 + 2 a^2))
     E[erf(a Z); Z > 0]                 = atan(sqrt(2) a) / pi

@@ -1,4 +1,4 @@
-"""Plain integrals of normal-form terms over an interval: what the uniform and exponential laws need."""
+"""Integrals of normal-form terms over an interval, for the uniform and exponential laws."""
 
 from __future__ import annotations
 

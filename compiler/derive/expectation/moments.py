@@ -2,8 +2,8 @@
 
 Integration by parts lowers the power, the same way for three of them,
     E[u^k; u <= t] = ratio(k) E[u^(k - step); u <= t] - weight(k) t^(k - lag) edge(t),
-so one sweep from the highest power down leaves one multiple of the distribution function and one of the edge
-function: erf and exp are written once a knot, whatever the degree.
+so one sweep from the highest power down leaves a multiple of the distribution function and one of the edge function:
+erf and exp occur once per knot at any degree.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def normal_pdf(t: sp.Expr) -> sp.Expr:
 
 @dataclass(frozen=True)
 class ByParts:
-    """A unit law whose truncated moments follow from the rule above."""
+    """A law at unit scale whose truncated moments follow from the rule above."""
 
     step: int
     lag: int
@@ -88,9 +88,9 @@ UNIT: dict[type[Law], ByParts | Flat] = {
     ),
     Exponential: ByParts(1, 0, lambda k: k, lambda k: 1, lambda t: 1 - sp.exp(-t), lambda t: sp.exp(-t)),
 }
-"""The law's own moments once x is measured in units of `unit(law)`."""
+"""Law class -> truncated moments of x / unit(law)."""
 
 
 def unit(law: Law) -> sp.Expr:
-    """The scale s for which x / s has a law without parameters."""
+    """The scale s for which the law of x/s has no parameter."""
     return 1 / law.parameter if isinstance(law, Exponential) else law.parameter

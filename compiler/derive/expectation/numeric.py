@@ -28,7 +28,7 @@ def numeric(expr: sp.Expr) -> Callable[[mp.mpf], mp.mpf]:
 
 
 def _with_numbers(e: sp.Basic) -> sp.Basic:
-    """Constants evaluated once, so that no call repeats an erfinv or a nested root."""
+    """Evaluate constants once, so that no call repeats an erfinv or a nested root."""
     if not isinstance(e, sp.Expr) or not e.has(x):
         is_constant = isinstance(e, sp.Expr) and not e.is_Rational
         return number(e) if is_constant else e

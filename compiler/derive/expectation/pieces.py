@@ -17,7 +17,7 @@ from learnact.errors import NoClosedForm
 
 NONSMOOTH = (sp.Abs, sp.Max, sp.Min, sp.sign, sp.Heaviside, sp.Piecewise)
 STEPS = (sp.floor, sp.ceiling)
-"""Piecewise constant with endlessly many jumps: differentiated here, but left to quadrature."""
+"""Piecewise constant with infinitely many jumps: differentiated here, integrated by quadrature."""
 
 
 class Piece(NamedTuple):
@@ -31,7 +31,7 @@ class Piece(NamedTuple):
 def pieces(expr: sp.Expr, lo: sp.Expr = -sp.oo, hi: sp.Expr = sp.oo) -> tuple[Piece, ...]:
     """Smooth pieces of an expression in x on (lo, hi), in order.
 
-    Raises NoClosedForm where a kink is no root of a polynomial or the order of kinks depends on symbols.
+    Raises NoClosedForm where a kink is not a root of a polynomial, or where the order of kinks depends on symbols.
     """
     atom = next((a for a in sp.postorder_traversal(expr) if isinstance(a, NONSMOOTH) and a.has(x)), None)
     if atom is None:

@@ -1,8 +1,9 @@
-"""Expectations by quadrature, for what has no closed form: a number with an estimate of its error.
+"""E[f(x)] by quadrature, where there is no closed form: a number with an estimate of its error.
 
 Where the integrand is smooth, the trapezoidal rule with step halving (normal law: on the line; arcsine law: in the
 angle) converges geometrically for integrands analytic in a strip, and the last change over-estimates the error
-(Trefethen & Weideman 2014). Otherwise tanh-sinh between the cuts, which endures integrable singularities at ends.
+(Trefethen & Weideman 2014). Otherwise tanh-sinh between the cuts, which converges with integrable singularities at
+the ends (Takahasi & Mori 1974).
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from learnact.compiler.derive.expectation.singular import Cut, cuts
 from learnact.errors import Divergent, NoClosedForm
 
 GUARD = 15
-"""Working digits beyond those asked for."""
+"""Working digits beyond those requested."""
 
 MOST_DIGITS = EVALUATED - GUARD
-"""Constants inside an integrand are known to no more."""
+"""Constants inside an integrand are evaluated to this many digits."""
 
-SETTLED = 1e-3
-"""A larger relative error than this is no answer."""
+LEAST_ACCURACY = 1e-3
+"""Largest relative error at which quadrature counts as converged."""
 
 STEPS_OF_TRAPEZOID = 32, 4096
 """Fewest and most steps: 4096 resolve singularities 0.01 standard deviations off the real line to 20 digits."""
@@ -41,8 +42,8 @@ WIDEST = 6
 def quadrature(expr: sp.Expr, law: Law, digits: int) -> tuple[sp.Float, float]:
     """E[expr(x)] to about `digits` digits and an estimate of its absolute error.
 
-    Raises Divergent where it does not exist or does not settle, NoClosedForm where a function has no numbers, and
-    ValueError beyond MOST_DIGITS.
+    Raises Divergent where the expectation does not exist or quadrature does not converge, NoClosedForm where a
+    function has no numeric implementation, ValueError beyond MOST_DIGITS.
     """
     if digits > MOST_DIGITS:
         raise ValueError(f"quadrature gives at most {MOST_DIGITS} digits, asked for {digits}")
@@ -55,7 +56,7 @@ def quadrature(expr: sp.Expr, law: Law, digits: int) -> tuple[sp.Float, float]:
             raise Divergent(f"E[{expr}] cannot be computed under {law}: {err}") from err
         except NameError as err:
             raise NoClosedForm(f"E[{expr}] has no closed form, and no numbers either: {err}") from err
-        if not mp.isfinite(value) or error > SETTLED * max(abs(value), mp.mpf(10) ** -digits):
+        if not mp.isfinite(value) or error > LEAST_ACCURACY * max(abs(value), mp.mpf(10) ** -digits):
             found = f"{mp.nstr(value, 5)} ± {mp.nstr(error, 2)}"
             raise Divergent(f"E[{expr}] cannot be shown to exist under {law}: quadrature gives {found}")
         rounding = abs(value) * mp.mpf(10) ** -digits

@@ -1,4 +1,4 @@
-"""Where quadrature must be cut: kinks, jumps and singularities of an expression, as numbers."""
+"""Where quadrature is split: kinks, jumps and singularities of an expression, as numbers."""
 
 from __future__ import annotations
 

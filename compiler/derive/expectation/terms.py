@@ -2,8 +2,8 @@
 
     shape(x) = exp(quad x^2 + lin x) * cos(freq x + phase) * prod erf(alpha x + gamma) / (x^2 + pole)^order
 
-It is built by ring arithmetic on the form itself, so that nothing is ever expanded: constants, however
-nested, stay whole as coefficients, and a product of cosines becomes a sum of two cosines at once.
+It is built by sums and products of normal forms, never by expansion: nested constants stay coefficients, and a
+product of two cosines becomes a sum of two cosines at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Poly = dict[int, sp.Expr]
 
 
 class Shape(NamedTuple):
-    """What multiplies a polynomial; the default is 1."""
+    """The factor of a polynomial, shape(x); the default is 1."""
 
     quad: sp.Expr = ZERO  # exp(quad x^2 + lin x)
     lin: sp.Expr = ZERO
@@ -87,7 +87,7 @@ def evaluated(poly: Poly, point: sp.Expr) -> sp.Expr:
 
 
 def times(f: Form, g: Form) -> Form:
-    """The product of two forms."""
+    """The product of two forms. Raises NoClosedForm for two different quadratic denominators."""
     return collect(
         (shape, j + k, c * d * factor)
         for s, p in f.items()

@@ -1,7 +1,7 @@
-"""Expressions in x at an array of points, each sub-expression once: in double precision, or in fixed point.
+"""Expressions in x at an array of points, each sub-expression once, in double precision or in fixed point.
 
-Fixed point means Python integers v * 2^bits in NumPy's object arrays: several times faster than mpmath's numbers, and
-exact enough where absolute errors count, as they do in sums.
+Fixed point is v * 2^bits as Python integers in NumPy object arrays: several times faster than mpmath, and accurate
+where absolute errors count, as in sums.
 """
 
 from __future__ import annotations

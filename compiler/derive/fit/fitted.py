@@ -27,22 +27,22 @@ from learnact.compiler.derive.fit.target import Target, target
 from learnact.errors import BadDeclaration, NoStart, declared_code
 
 CENTRAL = 4
-"""The largest error is looked for on this many standard deviations, or on the support if it is narrower."""
+"""The largest error is taken over this many standard deviations, or over the support if that is narrower."""
 
 GRID = 4001
-"""Points at which it is looked for, kinks and knots besides."""
+"""Grid points for the largest error, besides kinks and knots."""
 
 PROBES = np.array([2 / 7, -13 / 11])
-"""Where F at the fitted values is compared with the function that was fitted, in standard deviations."""
+"""Points, in standard deviations, at which F at the fitted values is compared with the fitted function."""
 
 LOST = 1e-6
-"""Relative to the root mean square of F: more must not be lost to rounding in doubles where the law puts x."""
+"""Largest rounding error of F in doubles over the central interval, relative to the root mean square of F."""
 
 NOTHING = 1e-14
-"""A smaller relative error is rounding: the fit is the target."""
+"""Relative errors below this are rounding, and reported as 0: the fit is the target."""
 
 SAME = 1e-6
-"""Relative; values are rounded to 10 digits at the least, and what is caught is a wrong formula."""
+"""Relative tolerance of that comparison: values have at least 10 digits, and a wrong formula differs by far more."""
 
 Curve = Callable[[Array], Sequence[Array]]
 """F and F' at an array of points."""
@@ -60,10 +60,10 @@ class Fit:
 
 
 def fit(activation: Activation, name: str, law: Law, scale: sp.Expr = sp.S.One) -> Fit:
-    """Fit the activation to scale * T(x/scale), T the classical function of this name, under the law.
+    """Minimize E[(F - T_s)^2] + E[(F' - T_s')^2], T_s(x) = scale * T(x/scale), T the classical function `name`.
 
-    Raises UnknownName without such a target, and NoStart where the family declares no fit, the law has symbols or
-    the fit does not exist.
+    Raises UnknownName without such a target, NoStart where the family declares no fit, the law has symbols or the fit
+    does not exist, and BadDeclaration where the declared `values` do not give the fitted function.
     """
     goal = target(name, scale)
     declared = activation.family.fit
@@ -97,13 +97,13 @@ def fit(activation: Activation, name: str, law: Law, scale: sp.Expr = sp.S.One) 
 
 
 def fitted_start(activation: Activation, name: str, law: Law, scale: sp.Expr = sp.S.One) -> StartDerivation:
-    """The start of the activation that is fitted to the classical function of this name. Raises as `fit` does."""
+    """The start `name`, fitted to the classical function of that name. Raises as `fit` does."""
     found = fit(activation, name, law, scale)
     return StartDerivation(name, "fit", found.values, found.exact, found.moments, note=found.note, errors=found.errors)
 
 
 def measure(fitted: Curve, goal: Target, law: Law, knots: tuple[float, ...] = ()) -> FitErrors:
-    """Errors of F against its target under the law, in double precision; F' may jump at the knots."""
+    """Errors of a fit against its target under the law, in double precision; F' may jump at the knots."""
     breaks = (*_numbers(goal.kinks), *knots)
     panels = Panels(law, breaks)
     points, weights = panels.nodes

@@ -24,20 +24,20 @@ from learnact.compiler.derive.fit.target import Target
 from learnact.errors import NoStart
 
 TAILS = 1.25
-"""Exact asymptotes are taken when they raise the root of the objective by at most this factor.
+"""The fit with exact asymptotes is preferred if it raises the square root of the objective by at most this factor.
 
 Measured with six knots a side: 1.0005 for GELU and 1.11 for tanh under N(0, 1), 1.15 for tanh under N(0, 0.3), while
 the largest error on 4 standard deviations falls to a half and less.
 """
 
-ALIVE = 0.01
-"""A hinge must bend by at least this part of the mean bend."""
+LEAST_CHANGE = 0.01
+"""Every knot must change the slope by at least this share of the mean change; else its piece is not active."""
 
 FAR = 40.0, 80.0
-"""Where asymptotes are read off: the classical activations have met theirs to double precision."""
+"""|x| at which asymptotes are read off: the classical activations equal theirs to double precision there."""
 
 PLACES = 10
-"""Decimals that are kept: the minimum is found to 11 or 12, and what is kept is the same on every machine."""
+"""Decimals that are kept: the minimum is found to 11 or 12, so that every machine keeps the same."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ class HingeSum:
         return HingeSum(scale * self.level, self.tilt, ups, self.rises, downs, self.falls)
 
     def filled(self, counts: tuple[int, int], law: Law) -> HingeSum:
-        """The same function with this many upward and downward hinges, by adding hinges that cancel.
+        """The same function with `counts` = (upward, downward) hinges, by adding pairs that cancel.
 
-        Pairs lie at quantiles (3j-1)/(3m) of the law, never at the median; what one side then still lacks doubles
-        hinges of the other side, spread evenly over them. Raises NoStart when there are too few of those.
+        Pairs lie at the quantiles (3j-1)/(3m) of the law, never at the median; hinges that one side still lacks are
+        placed on hinges of the other side, which grow by as much. Raises NoStart when there are too few of those.
         """
         missing_up, missing_down = counts[0] - len(self.ups), counts[1] - len(self.downs)
         bend = sum(self.rises) + sum(self.falls)
@@ -132,7 +132,10 @@ def _smooth(counts: tuple[int, int], target: Target, law: Law) -> tuple[Hinges, 
     bends = regions(target, panels)
     free = _best(counts, bends, Descent(target, panels, (None, None)))
     if free is None:
-        raise NoStart(f"no piecewise-linear fit of {target.name} under {law} has all its pieces alive")
+        raise NoStart(
+            f"no piecewise-linear fit of {target.name} under {law} keeps all its pieces active; choose a lower degree "
+            "or another law"
+        )
     low, high = law.support
     ends = (None if low.is_finite else _asymptote(target, -1), None if high.is_finite else _asymptote(target, 1))
     if ends == (None, None):
@@ -144,7 +147,7 @@ def _smooth(counts: tuple[int, int], target: Target, law: Law) -> tuple[Hinges, 
 
 
 def _asymptote(target: Target, side: int) -> Line | None:
-    """The line that the target meets far out, if there is one."""
+    """Asymptote of the target at -inf or +inf (side -1 or 1), or None."""
     points = side * np.asarray(FAR)
     values, slopes, _ = target.in_double(points)
     intercepts = values - slopes * points
@@ -153,10 +156,10 @@ def _asymptote(target: Target, side: int) -> Line | None:
 
 
 def _best(counts: tuple[int, int], bends: Sequence[Region], descent: Descent) -> Hinges | None:
-    """The fit with the most hinges that all stay alive.
+    """The fit with the most hinges of which each changes the slope by LEAST_CHANGE.
 
-    The sign with more curvature gets all its hinges; the other, whose regions may hardly be seen by the law, as many
-    as bend noticeably.
+    The sign with more curvature gets all its hinges; the other, whose regions may have little probability, as many as
+    pass.
     """
     slope_tails = Tails(descent.panels, _mass_and_slope(descent.target))
     left, right = descent.left, descent.right
@@ -166,7 +169,7 @@ def _best(counts: tuple[int, int], bends: Sequence[Region], descent: Descent) ->
         per_sign = {s: iter(allocate(shares[s], k) if shares[s] else []) for s, k in ((1, up), (-1, down))}
         knots, signs = balanced_knots(bends, [next(per_sign[r.sign]) for r in bends], slope_tails, outer)
         found = descent.descend(knots, signs, central(descent.panels.law))
-        if found is not None and np.abs(found.jumps).min() > ALIVE * np.abs(found.jumps).mean():
+        if found is not None and np.abs(found.jumps).min() > LEAST_CHANGE * np.abs(found.jumps).mean():
             return found
     return None
 

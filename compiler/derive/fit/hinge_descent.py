@@ -16,8 +16,8 @@ from learnact.compiler.derive.fit.panels import Panels, Tails
 from learnact.compiler.derive.fit.target import Target
 
 ITERATIONS = 60
-SETTLED = 1e-11  # of a Newton step, in units of the law's scale
-NOISE = 1e-14  # of the objective, in units of E[T^2] + E[T'^2]: below this a change of J says nothing
+CONVERGED = 1e-11  # of a Newton step, in units of the law's scale
+NOISE = 1e-14  # of the objective, in units of E[T^2] + E[T'^2]: smaller changes of J are rounding
 FLATTEST = 1e-6  # eigenvalue of the scaled Hessian that a step still divides by
 APART = 1e-6  # least distance of knots, in units of the law's scale: closer ones make the equations singular
 SHORTEST = 1e-6  # part of a Newton step that is still tried
@@ -28,7 +28,7 @@ Line = tuple[float, float]
 
 @dataclass(frozen=True)
 class Hinges:
-    """A piecewise-linear function, with what the linear solve left behind."""
+    """A piecewise-linear function, and the multiplier and objective of the linear solve that gave it."""
 
     knots: Array
     coefficients: Array  # level, tilt, then the signed jump of the slope at each knot
@@ -99,7 +99,7 @@ class Descent:
             return None
         for _ in range(ITERATIONS):
             step = self._newton_step(now)
-            if np.abs(step).max() < SETTLED * self.panels.scale:
+            if np.abs(step).max() < CONVERGED * self.panels.scale:
                 break
             part = 1.0
             while part > SHORTEST:

@@ -18,7 +18,7 @@ OUTSIDE = sp.Rational(3, 10**7)
 """Probability beyond the outermost knot on either side: 5 standard deviations under a normal law."""
 
 GRID = 4001
-"""Points at which the curvature is looked at."""
+"""Points at which the curvature is sampled."""
 
 NEGLIGIBLE = 1e-4
 """A region with a smaller share of the curvature gets no knot."""

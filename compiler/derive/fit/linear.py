@@ -22,7 +22,7 @@ from learnact.compiler.derive.quantity import Quantity
 from learnact.errors import NoStart
 
 AMPLIFICATION = 50
-"""Most that the terms' norms may add up to, in units of the target's norm, before the fit is regularised.
+"""Largest sum of the terms' norms, in units of the target's norm, that needs no regularisation.
 
 Harmonics of a long period are nearly dependent under a normal law: the best fit of ReLU by six of them has terms 200
 times its own size, which no learning rate suits. Fits of the smooth targets stay below 20 and are left alone.
@@ -59,14 +59,14 @@ class _Group:
     parity: int  # 1, -1, or 0 for none
 
     def reached(self, target: sp.Expr) -> sp.Expr:
-        """The part of the target that the group can reach."""
+        """The part of the target with the group's parity; the features are orthogonal to the rest."""
         if not self.parity:
             return target
         return (target + self.parity * target.xreplace({x: -x})) / 2
 
 
 def _groups(features: Features, law: Law) -> list[_Group]:
-    """Under a symmetric law even and odd features do not see each other; without parity there is one group."""
+    """Even and odd features, which are orthogonal under a symmetric law; without parity one group."""
     found = []
     for parity in (1, -1):
         members = tuple(i for i, f in enumerate(features) if sp.expand(f.xreplace({x: -x}) - parity * f) == 0)

@@ -1,4 +1,4 @@
-"""Quadrature nodes under a law in many digits, and refinement until an answer has settled."""
+"""Quadrature nodes under a law in many digits, and refinement until an answer has converged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GROWTH = 3
 FIRST_STEP, FIRST_NODES = 0.18, 60
 """The coarsest step on the line, at unit scale, and the fewest nodes of a panel.
 
-With these the second or third level settles twelve harmonics and poles at +-i pi/2 under N(0, 1).
+With these twelve harmonics, and poles at +-i pi/2, converge at the second or third level under N(0, 1).
 """
 
 MOST_NODES = 2000
@@ -168,10 +168,10 @@ def _densities(law: Law, points: tuple[mp.mpf, ...]) -> Integers:
 
 
 def refined(rule: Rule, answer: Callable[[int], list[mp.mpf]]) -> tuple[int, list[mp.mpf]]:
-    """The level of the rule at which `answer`, a function of the level, has settled to 30 digits; and the answer.
+    """(level, answer(level)) of the first level at which `answer`, a function of the level, has converged to 30 digits.
 
     Under geometric convergence GROWTH times the nodes raise the error to the power GROWTH, so that power of the last
-    change estimates it. Raises NoStart when the answer does not settle.
+    change estimates it. Raises NoStart when the answer does not converge.
     """
     previous = answer(0)
     for level in count(1):
@@ -182,4 +182,4 @@ def refined(rule: Rule, answer: Callable[[int], list[mp.mpf]]) -> tuple[int, lis
         if (nodes := rule.size(level)) > MOST_NODES:
             break
         previous = found
-    raise NoStart(f"the fit under {rule.law} does not settle with {nodes} nodes; choose a smaller sigma")
+    raise NoStart(f"the fit under {rule.law} does not converge with {nodes} nodes; choose a smaller sigma")

@@ -32,7 +32,7 @@ REACH = {Normal: 14.0, Exponential: 150.0}
 
 @dataclass(frozen=True)
 class Panels:
-    """Composite Gauss-Legendre quadrature under a law, with panels cut at `breaks`.
+    """Composite Gauss-Legendre quadrature under a law, with panel edges at `breaks`.
 
     Panels live in a variable t in which the density is smooth: x = t, or x = -limit cos t under the arcsine law.
     """

@@ -1,4 +1,4 @@
-"""What a fit aims at: a classical activation with its slope and curvature, to many digits and in double precision."""
+"""Targets of fits: classical activations T with T' and T'', as expressions and in double precision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from learnact.errors import UnknownName
 
 @dataclass(frozen=True)
 class Target:
-    """A classical activation T at some scale: scale * T(x/scale)."""
+    """A classical activation at a scale: scale * T(x/scale)."""
 
     name: str
     expr: sp.Expr

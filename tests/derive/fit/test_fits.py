@@ -182,7 +182,7 @@ def test_a_tropical_rational_relu_is_the_relu(degree: int, law: Law) -> None:
 
 @pytest.mark.parametrize("name", ["gelu", "silu", "tanh"])
 @pytest.mark.parametrize("degree", [1, 3, 6, 12])
-def test_more_hinges_fit_better_and_all_are_alive(degree: int, name: str) -> None:
+def test_more_hinges_fit_better_and_all_are_active(degree: int, name: str) -> None:
     spec = f"tropical_rational:{degree}"
     values = values_of(fitted(spec, name))
     bound = 0.5 / (degree + 1)  # the error of a slope in steps falls like 1/n; .38 to .46 were measured
@@ -252,7 +252,7 @@ def test_a_feature_without_size_is_refused() -> None:
     [
         ("hermite:12", "1/20", {"relu": "cancel beyond double precision"}),
         ("legendre:12", "1/20", {"relu": "cancel beyond double precision"}),
-        ("fourier:6", "30", dict.fromkeys(("gelu", "silu", "tanh"), "does not settle")),
+        ("fourier:6", "30", dict.fromkeys(("gelu", "silu", "tanh"), "does not converge")),
         ("tropical_rational:2", "1000000", dict.fromkeys(CLASSICAL, "choose a smaller sigma")),
         ("fourier:12", "10", {}),
     ],
@@ -321,8 +321,8 @@ def test_rules_keep_their_nodes_and_integrate_even_powers(rule: Rule) -> None:
             assert abs(from_fixed(total, BITS) - wanted) < mp.mpf(10) ** -38
 
 
-def test_an_answer_that_does_not_settle_is_refused() -> None:
-    with pytest.raises(NoStart, match="does not settle"):
+def test_an_answer_that_does_not_converge_is_refused() -> None:
+    with pytest.raises(NoStart, match="does not converge"):
         refined(Rule(STANDARD), lambda level: [mp.mpf(1), mp.mpf(level)])
 
 
