@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from learnact.compiler.declare.names import Names
 from learnact.compiler.emit import emit
 from learnact.compiler.emit.render import environment
-from learnact.compiler.resolve.registry import resolve
+from learnact.compiler.resolve.registry import family, family_names, resolve
 from learnact.errors import BadDeclaration
 from learnact.version import __version__
 
@@ -32,10 +33,19 @@ def plan(specs: Sequence[str] = GENERATED) -> dict[str, str]:
     package = (
         environment()
         .get_template("package.py.jinja")
-        .render(classes=sorted((s.names.cls, s.names.slug) for s in sources))
+        .render(classes=sorted((s.names.cls, s.names.slug) for s in sources), families=families())
     )
     files = {s.filename: s.text for s in sources}
     return files | {"MANIFEST.json": json.dumps(manifest, indent=2) + "\n", "__init__.py": package}
+
+
+def families() -> list[tuple[str, str, tuple[int, int] | None]]:
+    """Each family's class name without a degree, its name, and its lowest and highest degree."""
+    rows = []
+    for name in family_names():
+        degrees = family(name).degrees
+        rows.append((Names.of(name, None).cls, name, None if degrees is None else (min(degrees), max(degrees))))
+    return rows
 
 
 def generated_folder() -> Path:
