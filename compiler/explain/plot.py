@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
@@ -17,6 +17,9 @@ from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive.derivation import Derivation
 from learnact.errors import LearnactError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
 POINTS = 801
@@ -43,19 +46,31 @@ def picture(activations: Sequence[Activation], suffix: str) -> bytes:
     """
     if suffix not in FORMATS:
         raise LearnactError(f"cannot draw a {suffix or 'file without suffix'}; use one of {', '.join(FORMATS)}")
-    try:
-        from matplotlib import rc_context  # noqa: PLC0415
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as err:
-        raise LearnactError("plot needs matplotlib, which is not installed; pip install 'learnact[plot]'") from err
+    figure = figure_of(activations)
+    from matplotlib import rc_context  # noqa: PLC0415
+
     with rc_context({"svg.hashsalt": "learnact"}):
-        figure = Figure(figsize=(PANEL[0], PANEL[1] * len(activations)), layout="constrained")
-        panels = figure.subplots(len(activations), squeeze=False)[:, 0]
-        for panel, activation in zip(panels, activations, strict=True):
-            _draw(panel, api.derive(activation))
         stream = io.BytesIO()
         figure.savefig(stream, format=suffix[1:], metadata=METADATA[suffix])
     return stream.getvalue()
+
+
+def figure_of(activations: Sequence[Activation]) -> Figure:
+    """Draw one panel per activation: F (solid) and F' (dashed) of every start. Raises LearnactError."""
+    figure = empty_figure(len(activations))
+    panels = figure.subplots(len(activations), squeeze=False)[:, 0]
+    for panel, activation in zip(panels, activations, strict=True):
+        _draw(panel, api.derive(activation))
+    return figure
+
+
+def empty_figure(panels: int) -> Figure:
+    """Make room for so many panels. Raises LearnactError where matplotlib is not installed."""
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as err:
+        raise LearnactError("plot needs matplotlib, which is not installed; pip install 'learnact[plot]'") from err
+    return Figure(figsize=(PANEL[0], PANEL[1] * panels), layout="constrained")
 
 
 def curves(derivation: Derivation) -> dict[str, tuple[Values, Values, Values]]:
