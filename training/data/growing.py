@@ -30,13 +30,15 @@ class GrowingArray:
     def __init__(self, folder: Path, name: str, key: str, dtype: np.dtype) -> None:
         self.dtype = dtype
         journal = folder / f"{name}.journal"
-        lines = journal.read_text().split("\n")[:-1] if journal.is_file() else []  # a torn last line has no end
+        lines = (
+            journal.read_text(encoding="utf-8").split("\n")[:-1] if journal.is_file() else []
+        )  # a torn last line has no end
         states = [Written(**json.loads(line)) for line in lines]
         if states and states[0].key != key:
             states = []
         self.state = states[-1] if states else Written(key)
         write_whole(journal, "".join(f"{json.dumps(asdict(s))}\n" for s in states), force=True)
-        self._journal = journal.open("a")
+        self._journal = journal.open("a", encoding="utf-8", newline="\n")
         self._array = (folder / f"{name}.bin").open("ab")
         self._array.truncate(self.state.tokens * dtype.itemsize)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from learnact.training.data.sources import HUB
 from learnact.training.errors import BadData
@@ -71,7 +71,7 @@ class InFiles:
     def image(self, number: int) -> Image.Image:
         try:
             return Image.open(self.paths[number]).convert("RGB")
-        except (OSError, UnidentifiedImageError) as err:
+        except Exception as err:  # Pillow raises what its decoders raise
             raise BadData(f"{self.paths[number]} cannot be decoded as an image: {err}") from err
 
 
@@ -79,12 +79,16 @@ class InFiles:
 class InTable:
     """A split of a hub data set."""
 
+    name: str
     rows: Any
     column: str
     labels: np.ndarray
 
     def image(self, number: int) -> Image.Image:
-        image: Image.Image = self.rows[number][self.column].convert("RGB")
+        try:
+            image: Image.Image = self.rows[number][self.column].convert("RGB")
+        except Exception as err:  # datasets decodes by Pillow
+            raise BadData(f"row {number} of {self.name} cannot be decoded as an image: {err}") from err
         return image
 
 
@@ -200,7 +204,10 @@ def _hub(name: str, image: str = "image", label: str = "label") -> ImageData:
     try:
         found = load_dataset(name)
         held = next(split for split in ("validation", "val", "test") if split in found)
-        tables = [InTable(found[s], image, np.asarray(found[s][label], dtype=np.int64)) for s in ("train", held)]
+        tables = [
+            InTable(f"{HUB}{name}:{s}", found[s], image, np.asarray(found[s][label], dtype=np.int64))
+            for s in ("train", held)
+        ]
     except StopIteration:
         raise BadData(f"{HUB}{name} has splits {', '.join(found)}; it needs train, and validation or test") from None
     except Exception as err:  # datasets raises what its builders and the network raise

@@ -90,7 +90,7 @@ def _prepare_into(
     folder: Path, key: str, sources: dict[str, list[Source]], encoder: TextTokenizer, quiet: bool
 ) -> None:
     if (folder / RECORD).is_file():
-        if json.loads((folder / RECORD).read_text())["key"] != key:
+        if json.loads((folder / RECORD).read_text(encoding="utf-8"))["key"] != key:
             raise BadData(f"{folder} holds the tokens of another text; choose another folder")
         return
     record: dict[str, Any] = {
@@ -113,7 +113,7 @@ def _prepare_into(
 def open_tokens(folder: Path) -> Tokens:
     """Map what `prepare` wrote into memory. Raises BadData for a folder that is damaged or not prepared."""
     try:
-        record = json.loads((folder / RECORD).read_text())
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         arrays = [np.fromfile(folder / f"{s}.bin", dtype=record["dtype"], count=0) for s in SPLITS]
         arrays = [
             np.memmap(folder / f"{s}.bin", dtype=record["dtype"], mode="r") if record[s]["tokens"] else empty

@@ -106,7 +106,7 @@ def main(
     )
     seconds = time.perf_counter() - began
     record = summary(setting, corpus, entrants, after) | {"seconds": round(seconds, 1)}
-    (out / "demo.json").write_text(json.dumps(record, indent=1) + "\n")
+    (out / "demo.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     click.echo(f"\n{out / 'demo.png'} and {out / 'demo.json'} written; {seconds:.0f} seconds in all")
 
 

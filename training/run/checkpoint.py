@@ -53,7 +53,8 @@ class Store:
             for part, tensors in state.items():
                 save_file(tensors, hidden / f"{part}.safetensors")
                 digests[part] = _digest(hidden / f"{part}.safetensors")
-            (hidden / RECORD).write_text(json.dumps({"step": step, "sha256": digests}, indent=1) + "\n")
+            record = json.dumps({"step": step, "sha256": digests}, indent=1)
+            (hidden / RECORD).write_text(f"{record}\n", encoding="utf-8")
             for path in hidden.iterdir():
                 _sync(path)
             shutil.rmtree(final, ignore_errors=True)
@@ -144,7 +145,7 @@ def load_weights(model: nn.Module, weights: Tensors) -> None:
 
 
 def _read(path: Path) -> tuple[int, State]:
-    record = json.loads((path / RECORD).read_text())
+    record = json.loads((path / RECORD).read_text(encoding="utf-8"))
     state: State = {}
     for part, digest in record["sha256"].items():
         file = path / f"{part}.safetensors"
@@ -171,7 +172,10 @@ def _digest(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    """Have a file on the disk, and a folder where the system opens folders (Windows does not)."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

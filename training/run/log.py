@@ -24,7 +24,7 @@ class Log:
         path = folder / NAME
         lines = [line for line in read(folder) if line["step"] <= step] if path.is_file() and step else []
         write_whole(path, "".join(f"{json.dumps(line)}\n" for line in lines), force=True)
-        self._file = path.open("a")
+        self._file = path.open("a", encoding="utf-8", newline="\n")
         self._board = _board(folder, step) if tensorboard else None
         self._bar = tqdm(total=steps, initial=step, unit="step", disable=None, dynamic_ncols=True)
 
@@ -64,7 +64,7 @@ class Log:
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
     """The lines of a run's log; a torn last line is left out."""
-    with (folder / NAME).open() as file:
+    with (folder / NAME).open(encoding="utf-8") as file:
         for line in file:
             if line.endswith("\n"):
                 yield json.loads(line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -141,12 +141,22 @@ def _feed(training: Training, first: int) -> Iterator[Batch]:
         range(accelerator.process_index, config.micro_batches, accelerator.num_processes),
     )
     on_gpu = accelerator.device.type == "cuda"
-    return iter(DataLoader(schedule, batch_size=None, num_workers=config.workers, pin_memory=on_gpu))
+    return _unwrapped(DataLoader(schedule, batch_size=None, num_workers=config.workers, pin_memory=on_gpu))
+
+
+def _unwrapped(batches: Iterable[Batch | TrainError]) -> Iterator[Batch]:
+    for batch in batches:
+        if isinstance(batch, TrainError):
+            raise batch
+        yield batch
 
 
 @dataclass(frozen=True)
-class _Schedule(Dataset[Batch]):
-    """The micro-batches of one process, in order."""
+class _Schedule(Dataset[Batch | TrainError]):
+    """The micro-batches of one process, in order; an error is handed on as it is.
+
+    Raised in a worker, it would come out of the loader with the worker's whole traceback as its message.
+    """
 
     batches: Batches
     first: int
@@ -156,6 +166,9 @@ class _Schedule(Dataset[Batch]):
     def __len__(self) -> int:
         return (self.steps - self.first) * len(self.micros)
 
-    def __getitem__(self, index: int) -> Batch:
+    def __getitem__(self, index: int) -> Batch | TrainError:
         step, k = divmod(index, len(self.micros))
-        return self.batches.batch(self.first + step, self.micros[k])
+        try:
+            return self.batches.batch(self.first + step, self.micros[k])
+        except TrainError as err:
+            return err

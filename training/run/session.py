@@ -53,7 +53,7 @@ def run(config: Config, open_data: Callable[[Config], Task], out: Path, *, cpu: 
         record = describe(config, task, choice)
         _compare(out, record)
         if (out / RESULT).is_file():
-            return dict(json.loads((out / RESULT).read_text()))
+            return dict(json.loads((out / RESULT).read_text(encoding="utf-8")))
         accelerator.wait_for_everyone()
         return _train(config, task, choice, record, out, accelerator)
 
@@ -92,7 +92,7 @@ def trained_weights(run_folder: Path) -> Tensors:
 def read_record(run_folder: Path) -> tuple[Config, Places]:
     """What a run was asked for. Raises BadConfig for a folder that is none."""
     try:
-        record = json.loads((run_folder / RECORD).read_text())
+        record = json.loads((run_folder / RECORD).read_text(encoding="utf-8"))
         return from_json(record["config"]), Places(**record["places"])
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise BadConfig(f"{run_folder} is no run folder of learnact-train ({err})") from err
@@ -171,7 +171,7 @@ def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any
     result: dict[str, Any] = {}
     if training.accelerator.is_main_process and records:
         if not training.config.per_channel:  # transformers would build one shape per place from the name
-            _save(out / "model", training.model, state)
+            _save(out / "model", training, state)
         lines = list(log.read(out))
         evaluations = [line for line in lines if line["kind"] == "eval"]
         final = {k: v for k, v in evaluations[-1].items() if k not in {"kind", "step"}}
@@ -182,10 +182,18 @@ def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any
     return result
 
 
-def _save(folder: Path, model: nn.Module, state: State) -> None:
-    """Write the model for transformers' `from_pretrained`, averaged weights if there are any."""
-    save: Any = model.save_pretrained  # transformers gives every model this method
-    save(folder, state_dict=state.get("average", state["weights"]))
+def _save(folder: Path, training: Training, state: State) -> None:
+    """Write the model for transformers' `from_pretrained`, averaged weights if there are any.
+
+    That builds an activation for each place, so one that all places share is written once for each of them.
+    """
+    weights = dict(state.get("average", state["weights"]))
+    names = {id(p): name for name, p in training.model.named_parameters()}
+    for swapped in training.places:
+        for name, parameter in swapped.new.named_parameters():
+            weights.setdefault(f"{swapped.path}.{name}", weights[names[id(parameter)]].clone())
+    save: Any = training.model.save_pretrained  # transformers gives every model this method
+    save(folder, state_dict=weights)
 
 
 def _compare(out: Path, record: dict[str, Any]) -> None:
@@ -195,7 +203,7 @@ def _compare(out: Path, record: dict[str, Any]) -> None:
             raise BadConfig(f"{out} holds checkpoints without {RECORD}; choose another folder")
         return
     try:
-        old = json.loads(path.read_text())
+        old = json.loads(path.read_text(encoding="utf-8"))
         odd = differences(_identity(old), _identity(record))
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         raise BadConfig(f"{path} cannot be read ({err}); choose another folder") from err

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,16 +85,17 @@ def conduct(cells: Sequence[Cell], jobs: int, niceness: int) -> list[Outcome]:
             if stop.is_set():
                 return Outcome(cell, -signal.SIGTERM, "not begun")
             process = subprocess.Popen(
-                ["nice", "-n", str(niceness), sys.executable, "-m", "learnact.training.cli", *cell.arguments],
+                [sys.executable, "-m", "learnact.training.cli", *cell.arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
             running.add(process)
+            _lower_priority(process.pid, niceness)
             code = process.wait()
             running.discard(process)
-        said = (cell.folder / OUTPUT).read_text(errors="replace").strip().splitlines()
+        said = (cell.folder / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return Outcome(cell, code, said[-1] if said else "")
 
     outcomes = []
@@ -109,6 +111,13 @@ def conduct(cells: Sequence[Cell], jobs: int, niceness: int) -> list[Outcome]:
                 process.terminate()
             raise
     return outcomes
+
+
+def _lower_priority(process: int, niceness: int) -> None:
+    """As `nice -n` does, where the system knows it; a process that has ended already needs none."""
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
 
 
 def _settings(name: str, starts: Sequence[str]) -> list[tuple[str, str]]:

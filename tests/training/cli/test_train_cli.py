@@ -121,6 +121,25 @@ def test_digits_are_learned_in_a_few_steps(tmp_path: Path, capsys: pytest.Captur
     assert accuracy > 0.3, "chance is 0.1"
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_damaged_image_ends_the_run_with_its_name(
+    workers: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for split in ("train", "val"):
+        for name in ("ant", "bee"):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.new("RGB", (16, 16)).save(tmp_path / split / name / "0.png")
+    words = ("convnext", "--data", tmp_path, "--image-size", "16", "--batch", "2", "--steps", "4", "--workers", workers)
+    damaged = tmp_path / "train/bee/0.png"
+    whole = damaged.read_bytes()
+    chosen = tmp_path / "run"
+    assert command(capfd, *words, "--checkpoint-every", "2", "--no-tensorboard", "--cpu", "--out", chosen)[0] == 0
+    damaged.write_bytes(whole[:20] + bytes(len(whole) - 20))
+    code, _, err = command(capfd, *words, "--no-tensorboard", "--cpu", "--out", tmp_path / "again")
+    assert code == 2
+    assert complaint(err).startswith(f"learnact-train: error: {damaged} cannot be decoded as an image")
+
+
 def test_a_folder_that_holds_no_run_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = command(capsys, "report", tmp_path, "-o", tmp_path / "page.html")
     assert code == 2

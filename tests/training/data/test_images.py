@@ -92,6 +92,16 @@ def test_a_folder_of_classes(tmp_path: Path) -> None:
     assert batches.validation(0)["pixels"].shape == (6, 3, 16, 16)
 
 
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40), "truncated"])
+def test_a_damaged_image_is_named(tmp_path: Path, content: bytes | str) -> None:
+    write_folder(tmp_path)
+    data = open_images(str(tmp_path), 16)
+    damaged = tmp_path / "train/bee/0.png"
+    damaged.write_bytes(content if isinstance(content, bytes) else damaged.read_bytes()[:-30])
+    with pytest.raises(BadData, match=f"{damaged} cannot be decoded as an image"):
+        data.train.image(3)
+
+
 def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="no images at"):
         open_images(str(tmp_path / "none"), 32)

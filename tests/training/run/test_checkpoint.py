@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +23,20 @@ from learnact.training.run.presets import configure
 from learnact.training.run.recipe import Average, make_optimizer
 
 CONFIG = configure("gpt2", "tiny", {})
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from torch.utils.data import DataLoader
+from learnact.training.lock import only_one
+with only_one(Path(sys.argv[1])):
+    batches = iter(DataLoader(range(10_000), num_workers=2, batch_size=None))
+    next(batches)
+    print(*(worker.pid for worker in batches._workers), flush=True)
+    time.sleep(600)
+"""
+"""A process that holds a folder and has forked workers, as a training run has."""
 
 
 def trained() -> tuple[nn.Module, torch.optim.Optimizer, Average]:
@@ -141,6 +159,27 @@ def test_a_folder_is_one_process_own(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainError, match="cannot write"), only_one(tmp_path / "file"):
         pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_killed_process_holds_nothing_though_its_workers_live_on(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", HOLDER, str(tmp_path / "run")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        workers = [int(word) for word in holder.stdout.readline().split()]
+        assert len(workers) == 2
+        with pytest.raises(Busy), only_one(tmp_path / "run"):
+            pass
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)  # so that they outlive their parent for sure
+        try:
+            holder.kill()
+            holder.wait()
+            with only_one(tmp_path / "run"):
+                pass
+        finally:
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
 
 
 def test_an_unused_folder_goes_and_who_waited_for_it_holds_its_successor(tmp_path: Path) -> None:

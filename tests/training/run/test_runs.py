@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small_runs import MODEL, SHORT, TINY, command, complaint, lines, losses
 
 from benchmarks import training
@@ -40,6 +40,17 @@ for name, how in (("ddp", ()), ("fsdp2", ("--shard",))):
         if left.code:
             raise
 end(0)
+"""
+LOADED_AGAIN = """
+import sys
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+import learnact.training.model.act2fn
+expected = load_file(sys.argv[2])["logits"]
+model, report = AutoModelForCausalLM.from_pretrained(sys.argv[1], output_loading_info=True)
+found = model.eval()(input_ids=torch.arange(16)[None]).logits
+print("equal" if found.equal(expected) and not report["missing_keys"] else report)
 """
 SAME_LOSS = 2e-6
 """Relative. Two processes add the gradients of four micro-batches in another order than one: a few float32 roundings
@@ -124,6 +135,23 @@ def test_per_channel_runs_open_again(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert code == 0, err
     model = open_run(tmp_path / "run")
     assert model.transformer.h[0].mlp.act.coefficients.shape == (4, 64)
+
+
+def test_a_shared_activation_survives_every_way_of_saving(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    code, _, err = command(capsys, *TINY, "-a", "tropical:3", "--shared", "--out", out)
+    assert code == 0, err
+    tokens = torch.arange(16)[None]
+    opened = open_run(out)
+    assert opened.transformer.h[0].mlp.act is opened.transformer.h[1].mlp.act
+    save_file({"logits": opened(input_ids=tokens).logits.detach()}, tmp_path / "expected.safetensors")
+    said = subprocess.run(
+        [sys.executable, "-c", LOADED_AGAIN, out / "model", tmp_path / "expected.safetensors"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "equal", said.stdout
 
 
 def test_the_same_seed_repeats_and_another_does_not(

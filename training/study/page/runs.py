@@ -97,8 +97,9 @@ def _name(run: Run, differing: Sequence[str]) -> str:
 
 def _read(folder: Path) -> Run:
     try:
-        record = json.loads((folder / RECORD).read_text())
-        result = json.loads((folder / RESULT).read_text()) if (folder / RESULT).is_file() else {"status": "unfinished"}
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        ended = (folder / RESULT).is_file()
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8")) if ended else {"status": "unfinished"}
         return Run(folder, record, list(log.read(folder)), result["status"])
     except (OSError, ValueError, KeyError) as err:
         raise BadData(f"{folder} cannot be read as a run: {err}") from err
