@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
+
+from learnact.training.cli import train
+from learnact.training.config import FOR_GENERATED
 
 MOST_SEEDS = 1000
 
@@ -50,9 +55,11 @@ def study(
     from learnact.training.model.activation import is_classical  # noqa: PLC0415
     from learnact.training.study.grid import conduct, grid  # noqa: PLC0415
 
-    if any(word.partition("=")[0] == "--seed" for word in rest):
+    asked = _parsed(task, (*rest, "--out", str(out)))
+    if "seed" in _given(asked):
         raise click.UsageError("a study takes --seeds, and gives each run its --seed")
-    cells = grid(task, activations, starts, seeds, out, rest)
+    words, classical_words = _words(asked, ("out",)), _words(asked, ("out", *FOR_GENERATED))
+    cells = grid(task, activations, starts, seeds, out, words, classical_words)
     for cell in {is_classical(cell.activation): cell for cell in cells}.values():  # they take different options
         _check(task, cell.arguments)
     outcomes = conduct(cells, jobs, niceness)
@@ -81,15 +88,41 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
     click.echo(f"{final_table(group(read_runs(runs))).text()}\n\n{out} written")
 
 
+def _parsed(task: str, words: Sequence[str]) -> click.Context:
+    """The arguments of a command that trains, as it reads them. Raises UsageError."""
+    return next(c for c in train.COMMANDS if c.name == task).make_context(task, list(words))
+
+
+def _given(context: click.Context) -> set[str]:
+    """Names of the parameters that stand on the command line."""
+    return {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+
+
+def _words(context: click.Context, left_out: Sequence[str]) -> tuple[str, ...]:
+    """The command line that a context was read from, without the parameters of these names."""
+    words: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in left_out or name not in _given(context):
+            continue
+        value = context.params[name]
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(parameter, click.Argument):
+                words.append(str(each))
+            elif isinstance(parameter, click.Option) and parameter.is_flag:
+                words.append((parameter.opts if each else parameter.secondary_opts)[0])
+            else:
+                words += [parameter.opts[0], str(each)]
+    return tuple(words)
+
+
 def _check(task: str, arguments: tuple[str, ...]) -> None:
     """Refuse options that no run would take and data that cannot be opened, before any run is begun."""
-    from learnact.training.cli import train as cli_train  # noqa: PLC0415
     from learnact.training.run.task import Places, open_task  # noqa: PLC0415
 
-    command = next(c for c in cli_train.COMMANDS if c.name == task)
-    values = dict(command.make_context(task, list(arguments[1:])).params)
+    values = dict(_parsed(task, arguments[1:]).params)
     data, more, *others = (values.pop(name, None) for name in ("data", "more", "validation", "tokenizer", "out", "cpu"))
-    config = cli_train.configured(task, values.pop("preset"), values)
+    config = train.configured(task, values.pop("preset"), values)
     if task == "gpt2":
         open_task(config, Places((*data, *more), *others[:2]))
     else:

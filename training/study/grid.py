@@ -15,14 +15,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from learnact.training.config import FOR_GENERATED as SETTINGS
+from learnact.training.config import FOR_GENERATED
 from learnact.training.errors import BadConfig
 from learnact.training.model.activation import choose
 
-FOR_GENERATED = tuple(f"--{name.replace('_', '-')}" for name in SETTINGS)
-"""Options that runs of a classical activation go without."""
-WITH_VALUE = ("--calibrate", "--lr-factor")
-"""Those of them that a value follows."""
 OUTPUT = "output.txt"
 
 
@@ -47,24 +43,35 @@ class Outcome:
 
 
 def grid(
-    task: str, activations: Sequence[str], starts: Sequence[str], seeds: Sequence[int], out: Path, rest: Sequence[str]
+    task: str,
+    activations: Sequence[str],
+    starts: Sequence[str],
+    seeds: Sequence[int],
+    out: Path,
+    words: Sequence[str] = (),
+    classical_words: Sequence[str] | None = None,
 ) -> list[Cell]:
     """Every activation with every start (its own, `SPEC@START`, or each of `starts`) and every seed, seeds outermost.
 
-    So an interrupted study has compared all settings on the seeds that are done. Raises UnknownName, BadConfig.
+    So an interrupted study has compared all settings on the seeds that are done. `words` are the other arguments of
+    each run, `classical_words` those of a run without activation parameters, where they differ. Raises UnknownName,
+    BadConfig.
     """
     settings = [setting for name in activations for setting in _settings(name, starts)]
     if len(set(settings)) < len(settings):
         raise BadConfig("the grid holds a setting twice; name each activation and start once")
-    if all(choose(name, start).cls is None for name, start in settings) and _without(rest, FOR_GENERATED) != [*rest]:
-        raise BadConfig(f"no activation of this study has parameters; leave out {', '.join(FOR_GENERATED)}")
+    spared = words if classical_words is None else classical_words
+    classical = {name: choose(name, start).cls is None for name, start in settings}
+    if all(classical.values()) and spared != words:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in FOR_GENERATED)
+        raise BadConfig(f"no activation of this study has parameters; leave out {options}")
     cells = []
     for seed in seeds:
         for name, start in settings:
-            words = rest if choose(name, start).cls is not None else _without(rest, FOR_GENERATED)
             folder = out / f"{'-'.join(filter(None, (_slug(name), start)))}-seed{seed}"
             own = ("--start", start) if start else ()
-            arguments = (task, *words, "--activation", name, *own, "--seed", str(seed), "--out", str(folder))
+            given = spared if classical[name] else words
+            arguments = (task, *given, "--activation", name, *own, "--seed", str(seed), "--out", str(folder))
             cells.append(Cell(name, start, seed, folder, arguments))
     return cells
 
@@ -127,20 +134,6 @@ def _settings(name: str, starts: Sequence[str]) -> list[tuple[str, str]]:
     if choose(spec, own).cls is None:
         return [(spec, "")]
     return [(spec, start) for start in ([own] if own else starts or [choose(spec).start])]
-
-
-def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:
-    kept: list[str] = []
-    takes_value = False
-    for word in words:
-        if takes_value:
-            takes_value = False
-            continue
-        option = word.partition("=")[0]
-        if option not in options:
-            kept.append(word)
-        takes_value = word in WITH_VALUE
-    return kept
 
 
 def _slug(name: str) -> str:

@@ -10,6 +10,8 @@ from PIL import Image
 from small_runs import TINY, command, complaint
 
 from learnact.compiler.cli.main import main as generate
+from learnact.training.cli import results
+from learnact.training.config import FOR_GENERATED
 from learnact.training.errors import BadConfig
 from learnact.training.run import checkpoint
 from learnact.training.study import grid as study
@@ -189,7 +191,8 @@ def test_a_class_without_images_is_named(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_grid_is_every_setting_with_every_seed_and_spares_classical_ones(tmp_path: Path) -> None:
     rest = ("--calibrate", "unit", "--lr-factor", "0.1", "--steps", "5")
-    cells = grid("gpt2", ["gelu", "hermite:3", "hermite:5@relu"], ["balanced", "gelu"], [0, 1], tmp_path, rest)
+    few = ("--steps", "5")
+    cells = grid("gpt2", ["gelu", "hermite:3", "hermite:5@relu"], ["balanced", "gelu"], [0, 1], tmp_path, rest, few)
     assert [(c.activation, c.start, c.seed) for c in cells[:4]] == [
         ("gelu", "", 0),
         ("hermite:3", "balanced", 0),
@@ -204,6 +207,23 @@ def test_a_grid_is_every_setting_with_every_seed_and_spares_classical_ones(tmp_p
     assert len({c.folder for c in cells}) == 8
     with pytest.raises(BadConfig, match="twice"):
         grid("gpt2", ["hermite:3@gelu", "hermite:3"], ["gelu"], [0], tmp_path, ())
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("--lr-factor 0.1 --steps 5", "--steps 5"),
+        ("--lr-factor=0.1 --steps=5", "--steps 5"),
+        ("--data a b --calibrate unit c", "--data a b c"),
+        ("--data a --data b --no-compile --cpu", "--data a --data b --no-compile --cpu"),
+        ("--per-channel --shared --lr 1e-3 --no-shared", "--lr 0.001"),
+    ],
+)
+def test_options_of_generated_activations_are_left_out_however_they_are_written(words: str, kept: str) -> None:
+    context = results._parsed("gpt2", (*words.split(), "--out", "x"))
+    assert " ".join(results._words(context, ("out", *FOR_GENERATED))) == kept
+    whole = results._words(context, ())
+    assert results._parsed("gpt2", whole).params == context.params
 
 
 def test_a_run_that_fails_does_not_end_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
