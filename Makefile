@@ -8,7 +8,7 @@ stamp := $(VENV)/.installed
 sources := docs/site package compiler generated templates training tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generate check docs site bench gpu clean
+.PHONY: help demo test lint format generate check docs site types bench gpu clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -29,6 +29,10 @@ lint: $(stamp)  ## ruff, mypy, and generated/ against the compiler
 	$(bin)/ruff format --check $(sources)
 	MYPYPATH=package $(bin)/mypy -p learnact
 	$(bin)/learnact-gen check
+
+types: $(stamp)  ## mypy and pyright on a user's project, from a wheel and editable (brings 280 MB)
+	$(bin)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt basedpyright
+	PATH="$(abspath $(bin)):$$PATH" $(bin)/python -m pytest -rs tests/package/test_types.py
 
 format: $(stamp)  ## rewrite the sources in the house format
 	$(bin)/ruff check --fix $(sources)

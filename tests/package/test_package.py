@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from installing import PIP, ROOMS, ROOT, run
 
 from learnact.version import __version__
 
 pytestmark = pytest.mark.xdist_group("package")  # one worker: the wheel is shared
-
-ROOT = Path(__file__).parents[2]
-ROOMS = ("compiler", "generated", "templates", "training")
-"""Folders that package/learnact links to, under the names that they are imported by."""
-METADATA = ("pyproject.toml", "README.md", "LICENSE")
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 
 USE = """
 import sys
@@ -42,30 +35,6 @@ exec(compile(source.text, source.filename, "exec"), namespace)
 module = namespace["Hermite2"]()
 print(source.filename, tuple(module.coefficients.shape))
 """
-
-
-def run(*command: str | Path, **environment: str) -> str:
-    """Run a command outside the checkout and return what it prints; its complaint is the test's message."""
-    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    done = subprocess.run(
-        [*map(str, command)], env=clean | environment, capture_output=True, text=True, check=False, cwd="/"
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of what is in the tree now; a copy is built, for a build leaves files that a later one would pack."""
-    source = tmp_path_factory.mktemp("source")
-    for room in (*ROOMS, "package"):
-        shutil.copytree(ROOT / room, source / room, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in METADATA:
-        shutil.copy(ROOT / name, source / name)
-    folder = tmp_path_factory.mktemp("wheel")
-    run(*PIP, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, source)
-    (file,) = folder.glob("*.whl")
-    return file
 
 
 def test_the_wheel_is_named_by_the_one_version(wheel: Path) -> None:
