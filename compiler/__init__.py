@@ -1,1 +1,1 @@
-"""From a declaration in SymPy to a verified torch module; `api` has the stages as functions."""
+"""From a declaration in SymPy to a verified torch module: declare, derive, lower, emit, verify; `api` calls them."""
