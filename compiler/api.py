@@ -1,4 +1,4 @@
-"""The compiler as functions: what the command line does, for a program or a notebook."""
+"""The stages of the compiler as functions, for a program or a notebook: what `learnact-gen` does."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ if TYPE_CHECKING:
     from learnact.compiler.verify import Report
 
 Target = str | Activation
-"""What every function takes: a SPEC such as `hermite:5` or `file.py:object:5`, or an activation."""
+"""The `target` of every function: a SPEC such as `hermite:5` or `file.py:object:5`, or an activation."""
 
 
 _loaded: dict[tuple[str, str], type[nn.Module]] = {}  # by the declaration's digest and backend
 
 
 def derive(target: Target, law: Law | None = None, *, preserve: bool = False) -> Derivation:
-    """Solve every start and compute its moments under `law` (default: the family's); `preserve` as in `start`."""
+    """Solve every start of `target`, with its moments, under `law` (default: the family's); `preserve` as in `start`.
+
+    Raises Divergent, NoClosedForm, and what `load` raises for a SPEC.
+    """
     from learnact.compiler.derive import derive as derive_activation  # noqa: PLC0415
 
     return derive_activation(_activation(target), law, preserve=preserve)
@@ -50,12 +53,15 @@ def start(
     law: Law | None = None,
     preserve: bool = False,
 ) -> dict[str, tuple[float, ...]]:
-    """Parameter values of a named start under N(0, sigma^2), or under another law: name -> values.
+    """Parameter values of the start `name` of `target` under N(0, sigma^2), or under `law`: parameter -> values.
 
-    Solved starts have E[F^2] = 1; with `preserve` they have E[F^2] = E[x^2], so that F hands on the second moment of
-    its input whatever that is, and fits are to s T(x/s), s^2 = E[x^2]. E[F'^2] = 1 in both, where an offset learns and
-    the balance theorem allows it; `derive` says why not. For a normal law and a family whose starts follow the law's
-    scale, `preserve` gives sigma F(x/sigma), F being the start for sigma = 1.
+    Solved starts have E[F^2] = 1; with `preserve` E[F^2] = E[x^2], so that F propagates the second moment of its input
+    unchanged, and fits are to s T(x/s), s^2 = E[x^2]. E[F'^2] = 1 in both, where an offset learns and the balance
+    theorem has a solution; `derive` states the reason otherwise. For a normal law and a family whose starts follow the
+    law's scale, `preserve` gives sigma F(x/sigma), F being the start for sigma = 1.
+
+    Raises BadLaw for a sigma that is not positive, or for both sigma and law; UnknownName, NoStart, and what `derive`
+    raises.
     """
     from learnact.compiler.declare.constants import evaluate  # noqa: PLC0415
     from learnact.compiler.derive import start as derive_start  # noqa: PLC0415
@@ -67,7 +73,7 @@ def start(
 
 
 def normal(sigma: float | str | sp.Expr) -> Normal:
-    """Build N(0, sigma^2) with the sigma that its text writes: 0.55 is 11/20. Raises BadLaw, BadExpression."""
+    """N(0, sigma^2) with an exact sigma, read from its decimal digits: 0.55 is 11/20. Raises BadLaw, BadExpression."""
     from learnact.compiler.resolve.language import parse_constant  # noqa: PLC0415
 
     exact = sigma if isinstance(sigma, sp.Expr) else parse_constant(str(sigma), "sigma")
@@ -77,7 +83,7 @@ def normal(sigma: float | str | sp.Expr) -> Normal:
 
 
 def lower(target: Target) -> Program:
-    """Turn the activation into straight-line statements, forward and backward."""
+    """F, F' and every dF/dparameter of `target` as straight-line statements. Raises what `load` raises for a SPEC."""
     from learnact.compiler.lower import lower as lower_activation  # noqa: PLC0415
 
     return lower_activation(_activation(target))
@@ -86,7 +92,7 @@ def lower(target: Target) -> Program:
 def emit(
     target: Target | Declaration, out: str | Path | None = None, *, force: bool = False, backend: str | None = None
 ) -> Source:
-    """Compile to the source of a standalone torch module; with `out`, write it into that folder too.
+    """Compile `target` to the source of a standalone torch module; with `out`, write it into that folder too.
 
     `backend` "both" adds Triton kernels for eager CUDA, "triton" makes CUDA an error where triton is not installed;
     the default is the declaration's, or "torch".
@@ -106,10 +112,12 @@ def emit(
 
 
 def load(target: Target | Declaration) -> type[nn.Module]:
-    """Compile now and return the module's class; equal declarations give the same class object.
+    """Compile `target` now and return the module's class; equal declarations give the same class object.
 
     The source is kept in `cache_folder()`, named by the digest of its body, and imported from there. Keep such a
     module by its state_dict, or emit the file: where nothing was loaded yet, a pickle does not find the class.
+
+    Raises UnknownName, BadDegree or BadDeclaration for a SPEC that names no activation.
     """
     activation = target.activation() if isinstance(target, Declaration) else _activation(target)
     key = activation.digest, target.backend if isinstance(target, Declaration) else "torch"
@@ -124,7 +132,10 @@ def load(target: Target | Declaration) -> type[nn.Module]:
 
 
 def verify(target: str | Path | Activation | Declaration, *, quick: bool = False) -> Report:
-    """Check emitted code against its declaration: of an emitted file, or of a SPEC compiled now."""
+    """Check emitted code against its declaration: `target` is an emitted file, or is compiled now.
+
+    `quick` skips the check under torch.compile, which takes seconds. A failed check is in the report, not an exception.
+    """
     from learnact.compiler.verify import verify as verify_file  # noqa: PLC0415
 
     if isinstance(target, Path) or (isinstance(target, str) and target.endswith(".py")):

@@ -19,7 +19,10 @@ FOR_GENERATED = ("calibrate", "per_channel", "shared", "lr_factor")
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What both experiments share. Steps count optimizer updates, batches count samples over all processes."""
+    """What both experiments share. Steps count optimizer updates, batches count samples over all processes.
+
+    Raises BadConfig for settings out of range.
+    """
 
     OPERATIONAL: ClassVar[frozenset[str]] = frozenset({"checkpoint_every", "keep", "workers", "tensorboard"})
     """Fields that cannot change a loss: a run may go on with others."""
@@ -91,7 +94,7 @@ class Config:
 
 @dataclass(frozen=True, kw_only=True)
 class Gpt2(Config):
-    """GPT-2 language modelling."""
+    """GPT-2 language modelling. Raises BadConfig as `Config` does."""
 
     layers: int
     width: int
@@ -109,7 +112,7 @@ class Gpt2(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class Convnext(Config):
-    """ConvNeXt image classification."""
+    """ConvNeXt image classification. Raises BadConfig as `Config` does."""
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]

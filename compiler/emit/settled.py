@@ -1,7 +1,7 @@
 """Which values of a block Inductor had better work out once.
 
 It writes a value out again in all that reads it, and with it what that value reads, whatever the loops have in common
-in the end: a recurrence grows like Fibonacci's numbers until it is compiled. A settled value is read like memory.
+in the end: a recurrence grows like Fibonacci's numbers until it is compiled. A materialized value is read like memory.
 """
 
 from __future__ import annotations

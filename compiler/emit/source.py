@@ -1,4 +1,4 @@
-"""What emission hands on: the text of one standalone module."""
+"""The product of `emit`: the text of one standalone module."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from learnact.compiler.declare.names import Names
 class Source:
     """One emitted file."""
 
-    text: str
-    names: Names
+    text: str  # the whole file
+    names: Names  # SPEC, slug and class name
     inputs: str  # first 16 hexadecimal digits: declaration, templates and compiler version
     body: str  # first 16 hexadecimal digits: every line below the header
 

@@ -1,4 +1,4 @@
-"""What lowering hands on: an activation as straight-line statements, forward and backward."""
+"""The product of `lower`: an activation as straight-line statements, forward and backward."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class Rows:
 class Program:
     """F, dF/dx and every dF/d(entry of an input), element by element."""
 
-    activation: Activation
-    inputs: tuple[Input, ...]
+    activation: Activation  # what was lowered
+    inputs: tuple[Input, ...]  # tensors that the statements read besides x
     forward: Block  # one result: F
     backward: Block  # dF/dx, then dF/d(entry) input by input
     passes: tuple[tuple[str, int], ...]  # name of each pass and the operations of the whole after it

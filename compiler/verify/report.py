@@ -31,10 +31,10 @@ class Skipped:
 class Report:
     """All checks of one emitted file."""
 
-    spec: str
-    file: str
+    spec: str  # SPEC of the declaration
+    file: str  # name of the emitted file
     checks: tuple[Check, ...]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[Skipped, ...] = ()  # with the reason of each
 
     @property
     def ok(self) -> bool:

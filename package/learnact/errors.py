@@ -63,7 +63,7 @@ class WriteError(LearnactError):
 
 @contextmanager
 def declared_code(what: str) -> Iterator[None]:
-    """Run code that a declaration brought along: whatever it raises becomes a BadDeclaration of one line."""
+    """Run a declaration's own code. Raises BadDeclaration, with `what` and one line, for any error but ours."""
     try:
         yield
     except LearnactError:

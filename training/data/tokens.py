@@ -40,7 +40,7 @@ class Tokens:
 
 
 def open_text(data: Sequence[str], validation: Sequence[str], tokenizer: str) -> Tokens:
-    """A folder that `prepare` wrote, or texts, which are prepared first and kept in the user's cache folder."""
+    """Open a folder that `prepare` wrote, or prepare texts into the user's cache folder first. Raises BadData."""
     if len(data) == 1 and (Path(data[0]) / RECORD).is_file():
         found = open_tokens(Path(data[0]))
         if validation or not _is_tokenizer_of(found, tokenizer):

@@ -20,6 +20,7 @@ class Windows:
     """Windows of a text at random places for training, one after another for validation.
 
     A batch is {"tokens": int64 of shape (micro_batch, context + 1)}: inputs and, shifted by one, targets.
+    Raises BadData for a text shorter than one window.
     """
 
     tokens: Tokens

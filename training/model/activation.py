@@ -49,7 +49,7 @@ class Choice:
         return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else ""
 
     def starts(self, config: Config) -> Starts:
-        """sigma -> parameter values of the chosen start, calibrated as configured."""
+        """sigma -> parameter values of the chosen start, as configured. Raises BadConfig without parameters."""
         if self.cls is None:
             raise BadConfig(f"{self.name} has no parameters to calibrate; choose a generated activation")
         preserve = config.calibrate != "unit"
@@ -68,7 +68,8 @@ def is_classical(name: str) -> bool:
 def choose(name: str, start: str = "") -> Choice:
     """Find `gelu`, `relu` … of transformers, `hermite5` of the generated files, or compile a SPEC now.
 
-    Raises UnknownName for an unknown activation or start, and what the compiler raises for a SPEC.
+    Raises UnknownName for an unknown activation or start, BadConfig for a start of a classical activation, and what
+    the compiler raises for a SPEC.
     """
     if is_classical(name):
         if start:
@@ -89,7 +90,8 @@ def install(
 ) -> tuple[list[Swapped], list[InputMoments]]:
     """Put the chosen activation into every place of `model`, calibrated if so configured.
 
-    `run` sends one batch through the model. Returns the places and, if calibrated, what each was fed.
+    `run` sends one batch through the model. Returns the places and, if calibrated, what each was fed. Raises
+    BadConfig for settings that the activation does not have.
     """
     if choice.cls is None:
         if config.calibrate == "unit" or config.per_channel or config.trainable == "activations":

@@ -43,12 +43,13 @@ def measure(modules: Iterable[Swapped], run: Callable[[], object]) -> list[Input
 
 
 def calibrate(modules: Iterable[Swapped], starts: Starts, run: Callable[[], object]) -> list[InputMoments]:
-    """Give each activation the start that is exact for the sigma of its own input; return what was measured.
+    """Give each activation of `modules` the start that is exact for the sigma of its own input during `run()`.
 
     One pass suffices: a hook measures an activation's input and sets its parameters before it computes, so every
     later layer is measured behind layers already calibrated. `starts` is `functools.partial(start, ...)` over the
     compiler's derivation, say; each distinct rounded sigma asks it once. Shapes of parameters are (length,) or
     (length, channels); all channels get the same values. A module used in several places is set by the first.
+    Returns the measured moments, one for each module.
 
     Raises ValueError as `measure` does, and when the start's names or lengths are not the module's; BadConfig where
     the start's coefficients cancel so much that the module's precision does not hold F.

@@ -31,7 +31,7 @@ def swap_per_channel(
     run: Callable[[], object],
     match: Match | type[nn.Module] | tuple[type[nn.Module], ...] = is_activation,
 ) -> list[Swapped]:
-    """Replace every matching activation by `factory(num_parameters=C, channel_dim=d)` of its own channels.
+    """Replace every activation by `factory(num_parameters=C, channel_dim=d)` of its own channels; `match` as in `swap`.
 
     `run` sends one batch through the model; the layer whose output an activation is given tells which dimension
     counts. Raises ValueError as `swap` does, and for a place that is fed by no known layer or by several widths.

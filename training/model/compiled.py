@@ -37,7 +37,7 @@ class Compiled:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def start(self, name: str, sigma: sp.Rational) -> dict[str, tuple[float, ...]]:
-        """Parameter values of the named start that hands on a second moment sigma^2. Raises NoStart, UnknownName."""
+        """Parameter values of the start with E[F^2] = E[x^2] = sigma^2. Raises NoStart, UnknownName."""
         return start(self.activation, name, sigma=sigma, preserve=True)
 
 

@@ -42,7 +42,8 @@ def run(config: Config, open_data: Callable[[Config], Task], out: Path, *, cpu: 
     """Train in folder `out` until the configuration's last step; return what is in `result.json`.
 
     A folder that holds a part of the same run is gone on with, a whole one answers at once. `open_data` is called
-    after the processes have met, by the main process first. Raises the classes of learnact.training.errors.
+    after the processes have met, by the main process first. Raises BadConfig and its siblings of
+    learnact.training.errors.
     """
     accelerator = connect(config, cpu=cpu)
     main = accelerator.is_main_process
