@@ -238,7 +238,7 @@ class Derived(Base):
 def test_planted_lacks_are_seen():
     found = {d.name.removeprefix("planted."): d for d in surface(PLANTED)}
     errors = {n: e for n, d in found.items() if (e := unnamed_errors(d, PLANTED))}
-    silent = dict.fromkeys(["silent", "through_a_helper", "translated"], ["BadDegree"])  # not honest, not caught
+    silent = {name: ["BadDegree"] for name in ("silent", "through_a_helper", "translated")}  # not honest, not caught
     assert errors == {**silent, "Derived": ["BadLaw"]}
     assert [n for n, d in found.items() if not d.docstring and not d.inherited] == ["bare", "Derived.g"]
     assert unexplained(found["silent"], PLANTED) == ["spec"]
