@@ -60,7 +60,7 @@ def prepare(activation: str, route: str, rounds: int) -> Run:
     model, places, _ = build(config, task, choose(activation), calibrated=True)
     wrapped = distribute(model, places, config, accelerator)
     model.train()
-    training = Training(config, task, model, wrapped, places, make_optimizer(model, places, config), None, accelerator)
+    training = Training(config, task, model, wrapped, places, make_optimizer(model, config), None, accelerator)
     batches = [task.batches.batch(step, 0) for step in range(WARM_UP + rounds)]
     return Run(activation, route, training, iter(batches))
 

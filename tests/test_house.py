@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training.lock": {"training.errors"},
     "training.data": {"training.errors", "training.config", "training.lock"},
     "training.model": {"learnact", "generated", "training.errors", "training.config", "training.data"},
+    "transformers": {"training.model"},
     "training.run": {
         "learnact", "training.errors", "training.config", "training.lock", "training.data", "training.model",
     },

@@ -27,3 +27,7 @@ class NoSpace(TrainError):
 
 class Busy(TrainError):
     """A run folder that another process is training in."""
+
+
+class BadModel(TrainError, ValueError):
+    """A model, or a place in it, whose activations cannot be replaced, calibrated, saved or trained safely."""

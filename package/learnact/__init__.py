@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from learnact.errors import LearnactError
     from learnact.training.model.calibrate import calibrate
     from learnact.training.model.channels import swap_per_channel
+    from learnact.training.model.learnable import activation_parameters, is_learnable, parameter_groups
     from learnact.training.model.swap import swap
 
 __all__ = [
@@ -50,12 +51,15 @@ __all__ = [
     "Start",
     "Uniform",
     "__version__",
+    "activation_parameters",
     "calibrate",
     "derive",
     "emit",
     "family_names",
+    "is_learnable",
     "load",
     "lower",
+    "parameter_groups",
     "start",
     "swap",
     "swap_per_channel",
@@ -75,6 +79,7 @@ _MODULES = {
     "errors": ("LearnactError",),
     "training.model.calibrate": ("calibrate",),
     "training.model.channels": ("swap_per_channel",),
+    "training.model.learnable": ("activation_parameters", "is_learnable", "parameter_groups"),
     "training.model.swap": ("swap",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

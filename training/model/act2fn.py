@@ -1,43 +1,171 @@
-"""Generated activations under names that transformers' configurations understand.
+"""Learnable activations under names that transformers' configurations understand.
 
     GPT2Config(activation_function="learnact:hermite5")
 
-Importing this module registers all generated classes; `register` adds any other class, or another start. A saved
-model loads again after the same import, for its configuration holds the name and its weights hold the parameters.
+`install` makes every name `learnact:SPEC` and `learnact:SPEC@start` known to transformers' ACT2FN, generated classes
+by their short names. A name is written to a configuration as `learnact.transformers:hermite5`: a process that did not
+import that module gets a KeyError with the name, which says what to import.
+
+transformers makes parameters that a checkpoint lacks with `torch.empty_like`, then asks the model to initialize them;
+models do not know these modules, so `install` adds to that step: they get their start. In half precision it keeps
+them in float32, as `swap` does.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import Any
 
+import torch
+from torch import nn
+from transformers import PreTrainedModel
 from transformers.activations import ACT2FN
 
 from learnact import generated
-from learnact.errors import UnknownName
+from learnact.errors import LearnactError, UnknownName
+from learnact.training.errors import BadModel
+from learnact.training.model.factory import class_of
+from learnact.training.model.learnable import is_learnable
 
-PREFIX = "learnact:"
+MODULE = "learnact.transformers"
+"""What has to be imported before a saved model is loaded; saved names begin with it."""
+
+PREFIXES = (f"{MODULE}:", "learnact:")
+BY_PLACE = "by_place"
+"""In place of a name where no one name says it all: the configuration lists the activations place by place."""
+
+_registered: dict[str, tuple[Any, dict[str, Any]]] = {}  # name without prefix -> class and keywords
 
 
 def register(cls: Any, start: str = "") -> str:
-    """Make a generated class known as `learnact:<module>`, `@<start>` added if it is not its first; return the name.
+    """Make a class known by name, `@start` added if that is not its first; return the name for configurations.
 
-    Raises UnknownName for a start that the class does not have.
+    Generated classes and SPECs need no registration. A class of an emitted file does, in every process that loads the
+    model. Raises UnknownName for a start that the class does not have, BadModel for what is no learnable activation.
     """
+    if not (isinstance(cls, type) and hasattr(cls, "starts") and hasattr(cls, "spec")):
+        raise BadModel(f"register takes the class of a learnable activation, such as Hermite5, found {cls!r}")
     if start and start not in cls.starts:
         raise UnknownName(f"start of {cls.spec}", start, cls.starts)
-    slug = cls.spec if ".py:" in cls.spec else cls.spec.replace(":", "")
     first = cls.starts[0]
-    name = f"{PREFIX}{slug}" if start in {"", first} else f"{PREFIX}{slug}@{start}"
-    ACT2FN[name] = (cls, {"init": start or first})
-    return name
+    start = start or first
+    key = slug_of(cls) if start == first else f"{slug_of(cls)}@{start}"
+    _registered[key] = (cls, {"init": start})
+    return f"{PREFIXES[0]}{key}"
 
 
-def register_generated() -> None:
-    """Make every class of `learnact.generated` known, under each of its starts."""
-    for name in generated.MODULES:
-        cls = getattr(generated, name)
-        for start in cls.starts:
-            register(cls, start)
+def slug_of(cls: Any) -> str:
+    """`hermite5` for `hermite:5`; a path is kept as it is, with the object in it."""
+    spec = str(cls.spec)
+    return spec if ".py:" in spec else spec.replace(":", "")
 
 
-register_generated()
+def is_named(name: str) -> bool:
+    """Whether a configuration's value names a learnable activation."""
+    return name.startswith(PREFIXES)
+
+
+def resolve(name: str) -> tuple[Any, dict[str, Any]]:
+    """Class and keywords of `learnact:...`. Raises UnknownName, BadModel for BY_PLACE, and the compiler's errors."""
+    key = next(name.removeprefix(p) for p in PREFIXES if name.startswith(p))
+    if key == BY_PLACE:
+        raise BadModel(_refusal())
+    if key in _registered:
+        return _registered[key]
+    slug, _, start = key.partition("@")
+    if slug in _registered:
+        cls = _registered[slug][0]
+    else:
+        numbered = re.fullmatch(r"([a-z_]+?)(\d+)", slug)
+        spec = f"{numbered[1]}:{numbered[2]}" if numbered and slug not in generated.MODULES.values() else slug
+        try:
+            cls = class_of(spec)
+        except LearnactError as err:
+            raise BadModel(
+                f"no activation is known as {name!r} ({err}); if its class is in a file of yours, import it and call "
+                f"{MODULE}.register(cls) before the model is loaded"
+            ) from err
+    if start and start not in cls.starts:
+        raise UnknownName(f"start of {cls.spec}", start, cls.starts)
+    return cls, {"init": start or cls.starts[0]}
+
+
+def restart(module: Any) -> None:
+    """Set the parameters to the start that the module was made with, but for those that a checkpoint gave."""
+    fresh = type(module)(module.num_parameters, init=module.init, channel_dim=module.channel_dim, device="cpu")
+    starts = dict(fresh.named_parameters())
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if not getattr(parameter, "_is_hf_initialized", False):
+                parameter.copy_(starts[name])
+
+
+def _refusal() -> str:
+    return (
+        "the configuration lists this model's activations place by place, which from_pretrained of transformers does "
+        f"not build; load it by {MODULE}.from_pretrained(folder)"
+    )
+
+
+def install() -> None:
+    """Teach transformers the names, and to initialize these modules; a second call changes nothing."""
+    table: Any = type(ACT2FN)
+    if hasattr(table, "__missing__"):
+        return
+    if not hasattr(PreTrainedModel, "_initialize_weights") or not hasattr(PreTrainedModel, "_get_dtype_plan"):
+        raise ImportError(f"{MODULE} needs transformers 5 with PreTrainedModel._initialize_weights and _get_dtype_plan")
+
+    def missing(self: Any, name: str) -> tuple[Any, dict[str, Any]]:
+        if isinstance(name, str) and is_named(name):
+            return resolve(name)
+        raise KeyError(name)
+
+    def contains(self: Any, name: object) -> bool:
+        return dict.__contains__(self, name) or (isinstance(name, str) and is_named(name))
+
+    table.__missing__ = missing
+    table.__contains__ = contains
+    _wrap_initialization()
+    _wrap_dtypes()
+
+
+def _wrap_initialization() -> None:
+    known = PreTrainedModel._initialize_weights
+
+    @functools.wraps(known)
+    def initialize(self: PreTrainedModel, module: nn.Module, *args: Any, **keywords: Any) -> None:
+        if module is self and getattr(self.config, "learnact", None):
+            raise BadModel(_refusal())
+        for attribute, value in vars(module).items():
+            if isinstance(value, str) and is_named(value):
+                raise BadModel(
+                    f"{type(module).__name__} of {type(self).__name__} keeps the name {value!r} as its {attribute} and "
+                    "computes by it, where no parameters are trained; build the model with its own activation and swap "
+                    "the modules: swap(model, ..., run=batch)"
+                )
+        if is_learnable(module) and not getattr(module, "_is_hf_initialized", False):
+            restart(module)
+            module._is_hf_initialized = True  # type: ignore[assignment]
+        else:
+            known(self, module, *args, **keywords)
+
+    PreTrainedModel._initialize_weights = initialize
+
+
+def _wrap_dtypes() -> None:
+    known = PreTrainedModel._get_dtype_plan
+
+    @functools.wraps(known)
+    def plan(self: Any, dtype: torch.dtype) -> dict[str, torch.dtype]:
+        found = dict(known(self, dtype))
+        if dtype in (torch.float16, torch.bfloat16):
+            for path, module in self.named_modules():
+                if is_learnable(module):
+                    found |= {f"{path}.{name}": torch.float32 for name, _ in module.named_parameters()}
+        return found
+
+    PreTrainedModel._get_dtype_plan = plan
+
+
+install()

@@ -62,7 +62,7 @@ class Choice:
 
 def is_classical(name: str) -> bool:
     """Whether it is one of transformers' own activations, which have no parameters."""
-    return name in ACT2FN and not name.startswith(act2fn.PREFIX)
+    return name in ACT2FN and not name.startswith(act2fn.PREFIXES)
 
 
 def choose(name: str, start: str = "") -> Choice:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import sympy as sp
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from learnact.training.errors import BadConfig
-from learnact.training.model.swap import Swapped
+from learnact import start as solve_start
+from learnact.errors import UnknownName
+from learnact.training.errors import BadConfig, BadModel
+from learnact.training.model.learnable import is_learnable
+from learnact.training.model.moments import InputMoments, Pool, observe, round_sigma
+from learnact.training.model.passes import Run, as_call
+from learnact.training.model.swap import Swapped, Swapping
+
+__all__ = ["InputMoments", "Starts", "assign", "calibrate", "cancellation", "measure", "round_sigma"]
 
 Starts = Callable[[sp.Rational], Mapping[str, Sequence[float]]]
 """sigma -> parameter name -> values: the exact start under N(0, sigma^2)."""
@@ -20,113 +27,138 @@ Starts = Callable[[sp.Rational], Mapping[str, Sequence[float]]]
 MOST_LOST = 0.02
 """Of an activation's size that rounding may take, at most: five steps of bfloat16."""
 
-SIGNIFICANT_DIGITS = 2
-"""Digits that a measured sigma is rounded to: one batch knows no more, and equal sigmas share one derivation."""
+SETTLED = 0.05
+"""Relative change of a sigma that counts as none: half a unit of the second digit of 1.0."""
+
+MOST_PASSES = 10
+"""Passes after which a module that is called several times must have settled."""
 
 
-@dataclass(frozen=True)
-class InputMoments:
-    """What one activation was fed during one pass."""
+def measure(modules: Iterable[Swapped], run: Run) -> list[InputMoments]:
+    """Mean and sigma of each activation's input during one pass, over all its calls.
 
-    path: str
-    mean: float
-    sigma: float  # standard deviation over all elements
-    rounded: sp.Rational  # sigma to SIGNIFICANT_DIGITS, exact
-
-
-def measure(modules: Iterable[Swapped], run: Callable[[], object]) -> list[InputMoments]:
-    """Mean and sigma of each activation's input during `run()`, which sends one batch through the model.
-
-    Raises ValueError when `run` leaves one of them out, or feeds one a constant or something not finite.
+    `run` is a call such as `lambda: model(batch)`, or the batch itself if `modules` is what `swap` returned.
+    Raises BadModel when the pass leaves one of them out, or feeds one a constant or something not finite.
     """
-    return _observe(modules, run, lambda module, moments: None)
+    places, call = _asked(modules, run)
+    return [pool.moments() for pool in observe(places, call, lambda module, pool: None).values()]
 
 
-def calibrate(modules: Iterable[Swapped], starts: Starts, run: Callable[[], object]) -> list[InputMoments]:
-    """Give each activation of `modules` the start that is exact for the sigma of its own input during `run()`.
+def calibrate(modules: Iterable[Swapped], starts: Starts | str | None, run: Run) -> list[InputMoments]:
+    """Give each activation the start that is exact for the sigma of its own input; return what was measured.
 
-    One pass suffices: a hook measures an activation's input and sets its parameters before it computes, so every
-    later layer is measured behind layers already calibrated. `starts` is `functools.partial(start, ...)` over the
-    compiler's derivation, say; each distinct rounded sigma asks it once. Shapes of parameters are (length,) or
-    (length, channels); all channels get the same values. A module used in several places is set by the first.
-    Returns the measured moments, one for each module.
+    `starts` names a start ("balanced", "gelu"), or is None for the one that each module began with; these preserve
+    the second moment, E[F^2] = sigma^2. Or it is a function of sigma, `functools.partial(start, ...)` say; each
+    distinct rounded sigma asks it once. `run` is a call such as `lambda: model(batch)`, or the batch itself if
+    `modules` is what `swap` returned.
 
-    Raises ValueError as `measure` does, and when the start's names or lengths are not the module's; BadConfig where
-    the start's coefficients cancel so much that the module's precision does not hold F.
+    A hook measures an activation's input and sets its parameters before it computes, so every later layer is measured
+    behind layers already calibrated, and one pass suffices where each module is called once. A module that is called
+    several times, in several places or in a loop, has one shape for all of its inputs: it gets the start for the sigma
+    of all of them together. As that start changes the later inputs, passes are repeated until no sigma changes by more
+    than SETTLED; `InputMoments.calls` has the sigma of each call.
+
+    Shapes of parameters are (length,) or (length, channels); all channels get the same values.
+
+    Raises BadModel as `measure` does, when the start's names or lengths are not the module's, and where sigma does not
+    settle; BadConfig where the start's coefficients cancel so much that the module's precision does not hold F.
     """
-    cached = cache(starts)
+    places, call = _asked(modules, run)
+    solve = _solver(places, starts)
+    pooled: dict[nn.Module, sp.Rational] = {}
 
-    def fit(module: nn.Module, moments: InputMoments) -> None:
-        assign(module, cached(moments.rounded))
-        lost = cancellation(module, moments.sigma)
-        if not lost <= MOST_LOST:
-            raise BadConfig(
-                f"{type(module).__name__} for the input of {moments.path}, sigma {moments.sigma:.2g}, has coefficients "
-                f"so large that float32 loses {lost:.1g} of the result; take a lower degree or --calibrate none"
-            )
+    def before(module: nn.Module, pool: Pool) -> None:
+        if module not in pooled and pool.sigma > 0 and max(pool.calls[:-1], default=0.0) == 0:  # first that varies
+            _fit(module, pool.path, round_sigma(pool.sigma), solve)
 
-    return _observe(modules, run, fit)
+    for _ in range(MOST_PASSES):
+        for module, sigma in pooled.items():
+            _fit(module, _path(places, module), sigma, solve)
+        found = {module: pool.moments() for module, pool in observe(places, call, before).items()}
+        moving = {
+            module: moments.rounded
+            for module, moments in found.items()
+            if len(moments.calls) > 1 and abs(1 - pooled.get(module, sp.oo) / moments.rounded) > SETTLED
+        }
+        if not moving:
+            return list(found.values())
+        pooled |= moving
+    raise BadModel(
+        f"the sigma of {', '.join(found[m].path for m in moving)} does not settle: each is called several times, and "
+        f"after {MOST_PASSES} passes its inputs still change with its own start. Give each call an activation of its "
+        "own, or leave these places out"
+    )
 
 
 def cancellation(module: nn.Module, sigma: float) -> float:
     """Largest error of F in the module's own precision, over three sigma, relative to F's root mean square there."""
-    parameter = next(module.parameters())
-    at = torch.linspace(-3 * sigma, 3 * sigma, 241, dtype=torch.float64, device=parameter.device)
-    at = at[:, None].expand(-1, getattr(module, "num_parameters", 1))
-    exact = torch.func.functional_call(module, {n: p.double() for n, p in module.named_parameters()}, (at,))
-    return ((module(at.to(parameter.dtype)).double() - exact).abs().max() / exact.square().mean().sqrt()).item()
+    own = copy.deepcopy(module).cpu()  # where there is float64; called by `forward`, past its hooks
+    parameter = next(own.parameters())
+    at = torch.linspace(-3 * sigma, 3 * sigma, 241, dtype=torch.float64)
+    at = at[:, None].expand(-1, getattr(own, "num_parameters", 1))
+    with torch.no_grad():
+        found = own.forward(at.to(parameter.dtype)).double()
+        exact = own.double().forward(at)
+    return float((found - exact).abs().max() / exact.square().mean().sqrt())
 
 
 def assign(module: nn.Module, values: Mapping[str, Sequence[float]]) -> None:
-    """Set a generated module's parameters in place. Raises ValueError when names or lengths do not fit."""
+    """Set a generated module's parameters in place. Raises BadModel when names or lengths do not fit."""
     parameters = dict(module.named_parameters())
     found = {name: len(entries) for name, entries in values.items()}
     expected = {name: p.shape[0] for name, p in parameters.items()}
     if found != expected:
-        raise ValueError(f"{type(module).__name__} takes parameters of lengths {expected}, the start has {found}")
+        raise BadModel(f"{type(module).__name__} takes parameters of lengths {expected}, the start has {found}")
     with torch.no_grad():
         for name, parameter in parameters.items():
-            entries = torch.tensor(list(values[name]), dtype=torch.float64)
+            entries = torch.tensor(list(values[name]), dtype=torch.float64).to(parameter.dtype)
             parameter.copy_(entries.reshape(-1, *[1] * (parameter.dim() - 1)))
 
 
-def round_sigma(sigma: float) -> sp.Rational:
-    """sigma to SIGNIFICANT_DIGITS as an exact number: 0.2337 -> 23/100."""
-    return sp.Rational(f"{sigma:.{SIGNIFICANT_DIGITS - 1}e}")
+Solver = Callable[[nn.Module, sp.Rational], Mapping[str, Sequence[float]]]
 
 
-def _observe(
-    modules: Iterable[Swapped], run: Callable[[], object], act: Callable[[nn.Module, InputMoments], None]
-) -> list[InputMoments]:
-    seen: dict[nn.Module, InputMoments] = {}
+def _solver(places: Mapping[str, nn.Module], starts: Starts | str | None) -> Solver:
+    if callable(starts):
+        cached = cache(starts)
+        return lambda _, sigma: cached(sigma)
+    for path, module in places.items():
+        if not is_learnable(module):
+            raise BadModel(
+                f"{path} holds {type(module).__name__}, which has no named starts; pass starts=function of sigma, or "
+                "swap a learnable activation in"
+            )
+        known = type(module).starts  # type: ignore[attr-defined]
+        if starts is not None and starts not in known:
+            raise UnknownName(f"start of {path} ({type(module).__name__})", str(starts), known)
 
-    def hook(path: str, module: nn.Module, x: Tensor) -> None:
-        if module not in seen:
-            seen[module] = _moments(path, x)
-            act(module, seen[module])
+    @cache
+    def named(spec: str, name: str, sigma: sp.Rational) -> Mapping[str, Sequence[float]]:
+        return solve_start(spec, name, sigma=sigma, preserve=True)
 
-    asked = {s.path: s.new for s in modules}
-    with ExitStack() as hooks, torch.no_grad():
-        for path, module in asked.items():
-            hooks.enter_context(_before(module, path, hook))
-        run()
-    silent = [path for path, module in asked.items() if module not in seen]
-    if silent:
-        raise ValueError(f"the pass never reached {', '.join(silent)}; run the model on a whole batch")
-    return list(seen.values())
+    def solve(module: Any, sigma: sp.Rational) -> Mapping[str, Sequence[float]]:
+        return named(type(module).spec, starts or module.init, sigma)
 
-
-@contextmanager
-def _before(module: nn.Module, path: str, hook: Callable[[str, nn.Module, Tensor], None]) -> Iterator[None]:
-    handle = module.register_forward_pre_hook(lambda m, inputs: hook(path, m, inputs[0]))
-    try:
-        yield
-    finally:
-        handle.remove()
+    return solve
 
 
-def _moments(path: str, x: Tensor) -> InputMoments:
-    mean, sigma = x.double().mean().item(), x.double().std(correction=0).item()
-    if not 0 < sigma < float("inf"):
-        raise ValueError(f"the input of {path} has standard deviation {sigma}; calibration needs one that varies")
-    return InputMoments(path, mean, sigma, round_sigma(sigma))
+def _fit(module: nn.Module, path: str, sigma: sp.Rational, solve: Solver) -> None:
+    assign(module, solve(module, sigma))
+    lost = cancellation(module, float(sigma))
+    if not lost <= MOST_LOST:
+        raise BadConfig(
+            f"{type(module).__name__} for the input of {path}, sigma {float(sigma):.2g}, has coefficients "
+            f"so large that float32 loses {lost:.1g} of the result; take a lower degree or --calibrate none"
+        )
+
+
+def _asked(modules: Iterable[Swapped], run: Run) -> tuple[dict[str, nn.Module], Callable[[], object]]:
+    call = as_call(modules.model if isinstance(modules, Swapping) else None, run)
+    places = {s.path: s.new for s in modules}
+    if not places:
+        raise BadModel("there is no activation to measure; pass what swap() returned")
+    return places, call
+
+
+def _path(places: Mapping[str, nn.Module], module: nn.Module) -> str:
+    return next(path for path, place in places.items() if place is module)

@@ -1,90 +1,104 @@
-"""One shape per channel: how many channels each place has, told by the layer that feeds it."""
+"""One shape per channel: how many channels each place has, found in the forward pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from learnact.training.model.swap import Match, Swapped, is_activation, places_of, swap
-
-LAST = (nn.Linear, nn.LayerNorm)
-"""Layers whose channels are the last dimension; so are those of transformers' Conv1D, which is a Linear transposed."""
-SECOND = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm)
-"""Layers whose channels are dimension 1."""
-
-
-@dataclass(frozen=True)
-class Channels:
-    """Where the channels of a tensor are and how many."""
-
-    count: int
-    dim: int
+from learnact.training.errors import BadModel
+from learnact.training.model.factory import Activation, factory_of, make
+from learnact.training.model.layout import Channels, Tracer
+from learnact.training.model.passes import Run, as_call, undisturbed
+from learnact.training.model.recognize import Matches, Place, places_of
+from learnact.training.model.swap import Swapping, install, nothing_to_replace
 
 
-def swap_per_channel(
-    model: nn.Module,
-    factory: Callable[..., nn.Module],
-    run: Callable[[], object],
-    match: Match | type[nn.Module] | tuple[type[nn.Module], ...] = is_activation,
-) -> list[Swapped]:
-    """Replace every activation by `factory(num_parameters=C, channel_dim=d)` of its own channels; `match` as in `swap`.
+def swap_per_channel(model: nn.Module, activation: Activation, run: Run, match: Matches | None = None) -> Swapping:
+    """Replace every matching activation by one with `num_parameters=C, channel_dim=d` of its own channels.
 
-    `run` sends one batch through the model; the layer whose output an activation is given tells which dimension
-    counts. Raises ValueError as `swap` does, and for a place that is fed by no known layer or by several widths.
+    `activation` is a SPEC, a class, or a function that takes those two keywords. `run` sends one batch through the
+    model (a call, or the batch itself); the layers that make channels are followed through pointwise operations,
+    norms, dropout, residual sums, pooling and views up to each activation. Everything else is as in `swap`, its proof
+    that the new modules run included.
+
+    Raises BadModel as `swap` does, and for a place whose channels cannot be found or are of several numbers.
     """
-    old = {path: module for path, _, module in places_of(model, match)}
-    found = _measured(model, old, run)
-    makers = iter([_maker(factory, found[module]) for module in old.values()])
-    return swap(model, lambda: next(makers)(), match)  # noqa: PLW0108  each place asks for the next maker
+    places = list(places_of(model, match))
+    if not places:
+        raise BadModel(nothing_to_replace(model, run))
+    factory = factory_of(activation, per_channel=True)
+    found = _measured(model, places, as_call(model, run))
+    new = [
+        make(factory, place.path, num_parameters=channels.count, channel_dim=channels.dim)
+        for place, channels in zip(places, found, strict=True)
+    ]
+    return install(model, places, new, match, run)
 
 
-def _measured(
-    model: nn.Module, places: Mapping[str, nn.Module], run: Callable[[], object]
-) -> dict[nn.Module, Channels]:
-    producer: dict[int, nn.Module] = {}
-    alive: list[Tensor] = []  # an id is a tensor's only as long as the tensor lives
+class _Held(nn.Module):
+    """A function as a module, for hooks."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+@contextmanager
+def _as_modules(places: list[Place]) -> Iterator[list[nn.Module]]:
+    """Functions that hosts hold are modules while this lasts."""
+    functions = [p for p in places if not isinstance(p.old, nn.Module)]
+    for place in functions:
+        setattr(place.parent, place.name, _Held(place.old))
+    try:
+        yield [getattr(p.parent, p.name) if p in functions else p.old for p in places]  # type: ignore[misc]
+    finally:
+        for place in functions:
+            delattr(place.parent, place.name)
+            setattr(place.parent, place.name, place.old)
+
+
+def _measured(model: nn.Module, places: list[Place], run: Callable[[], object]) -> list[Channels]:
     found: dict[nn.Module, Channels] = {}
-    feeds = (*LAST, *SECOND)
+    tracer = Tracer()
+    with _as_modules(places) as modules, ExitStack() as hooks, undisturbed(model):
+        paths: dict[nn.Module, str] = {}
+        for place, module in zip(places, modules, strict=True):
+            paths.setdefault(module, place.path)
 
-    def after(layer: nn.Module, _: object, output: Tensor) -> None:
-        producer[id(output)] = layer
-        alive.append(output)
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            x = args[0] if args else next(iter(kwargs.values()))
+            found[module] = _channels(paths[module], x, tracer, found.get(module))
 
-    def before(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        path = next(path for path, place in places.items() if place is module)
-        found[module] = _channels(path, inputs[0], producer.get(id(inputs[0])), found.get(module))
-
-    with ExitStack() as hooks, torch.no_grad():
-        for module in dict.fromkeys(places.values()):
-            hooks.callback(module.register_forward_pre_hook(before).remove)
-        for layer in model.modules():
-            if isinstance(layer, feeds) or type(layer).__name__ == "Conv1D":
-                hooks.callback(layer.register_forward_hook(after).remove)
-        if places:
-            run()
-    if silent := [path for path, module in places.items() if module not in found]:
-        raise ValueError(f"the pass never reached {', '.join(silent)}; run the model on a whole batch")
-    return found
+        for module in paths:
+            hooks.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+        for module in model.modules():
+            after = module.register_forward_hook(lambda m, x, y: tracer.pass_on(x, y, type(m).__name__))
+            hooks.callback(after.remove)
+        hooks.enter_context(tracer)
+        run()
+        if silent := [path for module, path in paths.items() if module not in found]:
+            raise BadModel(f"the pass never reached {', '.join(silent)}; run the model on a whole batch")
+        return [found[module] for module in modules]
 
 
-def _channels(path: str, x: Tensor, layer: nn.Module | None, known: Channels | None) -> Channels:
-    if layer is not None:
-        dim = 1 if isinstance(layer, SECOND) else -1
-    elif known is not None:
-        dim = known.dim  # a second use, behind a sum for example
-    else:
-        raise ValueError(f"{path} is not fed by a layer with channels; give it a factory of its own")
-    channels = Channels(x.shape[dim], dim)
+def _channels(path: str, x: Tensor, tracer: Tracer, known: Channels | None) -> Channels:
+    channels = tracer.channels(x)
+    if channels is None:
+        origin = tracer.origin.get(x, "the batch")
+        raise BadModel(
+            f"{path} is not fed by a layer with channels: its input of shape {tuple(x.shape)} comes from {origin}, "
+            "after which no dimension is known to count channels. Swap this place by swap(model, "
+            "lambda: Hermite5(num_parameters=C, channel_dim=d), match=...), and leave it out here by match="
+        )
     if known is not None and known != channels:
-        raise ValueError(
-            f"{path} is used on {known.count} and on {channels.count} channels; it needs one shape for all"
+        raise BadModel(
+            f"{path} is used on {known.count} and on {channels.count} channels (dimensions {known.dim} and "
+            f"{channels.dim}); it needs one shape for all"
         )
     return channels
-
-
-def _maker(factory: Callable[..., nn.Module], channels: Channels) -> Callable[[], nn.Module]:
-    return lambda: factory(num_parameters=channels.count, channel_dim=channels.dim)

@@ -55,12 +55,6 @@ def build_convnext(config: Convnext, classes: int) -> ConvNextForImageClassifica
     )
 
 
-def name_activation(model: nn.Module, name: str) -> None:
-    """Write the activation's name into the model's configuration, so that a saved model loads again."""
-    field = "activation_function" if hasattr(model.config, "activation_function") else "hidden_act"
-    setattr(model.config, field, name)
-
-
 def blocks(model: nn.Module) -> list[nn.Module]:
     """The residual blocks: what is sharded and gathered at a time."""
     kinds = {"GPT2Block", "ConvNextLayer"}

@@ -1,35 +1,23 @@
-"""Replace the activation modules of any model."""
+"""Replace the activations of any model, and show on one batch that the new ones are those that run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 
 from torch import nn
 
-Match = Callable[[str, nn.Module], bool]
-"""Given a module's dotted path and the module, whether to replace it."""
+from learnact.training.errors import BadModel
+from learnact.training.model import hosts
+from learnact.training.model.factory import Activation, factory_of, make
+from learnact.training.model.passes import Functional, Run, as_call, functional_activations, never_called, undisturbed
+from learnact.training.model.recognize import Left, Matches, Place, left_in, looks_like_activation, places_of
 
-HIDDEN: tuple[type[nn.Module], ...] = (
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.RReLU,
-    nn.ELU,
-    nn.CELU,
-    nn.SELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.Softplus,
-    nn.Hardswish,
-)
-"""What torch offers as hidden activations. Tanh, Sigmoid and Softmax are not among them: they gate and normalize."""
-
-NO_ACTIVATION = frozenset({"LinearActivation"})
-"""Classes of transformers.activations that stand for no activation at all."""
+TRIALS = 8
+"""Passes in training mode in which a place must be called once: with LayerDrop 0.1 all leave it out once in 10^8."""
 
 
 @dataclass(frozen=True)
@@ -37,70 +25,129 @@ class Swapped:
     """One replacement."""
 
     path: str  # dotted, as in model.get_submodule(path)
-    old: nn.Module
+    old: object  # a module, or a function that its host held
     new: nn.Module
 
 
-def is_activation(path: str, module: nn.Module) -> bool:
-    """Whether `module` is a hidden activation of torch or of transformers (whose import it does not need)."""
-    kind = type(module)
-    return kind in HIDDEN or (kind.__module__ == "transformers.activations" and kind.__name__ not in NO_ACTIVATION)
+class Swapping(list[Swapped]):
+    """All replacements in a model, and what is to be known about the rest of it."""
+
+    def __init__(self, model: nn.Module, swapped: Iterable[Swapped] = ()) -> None:
+        super().__init__(swapped)
+        self.model = model
+        self.left: list[Left] = []
+        """What looks like an activation and was left, gates included; empty where a match was given."""
+        self.functional: list[Functional] = []
+        """Activations that a forward calls as functions; known only where a batch was given."""
 
 
 def swap(
     model: nn.Module,
-    factory: Callable[[], nn.Module],
-    match: Match | type[nn.Module] | tuple[type[nn.Module], ...] = is_activation,
+    activation: Activation,
+    match: Matches | None = None,
     *,
     shared: bool = False,
-) -> list[Swapped]:
-    """Replace every activation module of `model` in place, in the order in which the model lists its modules.
+    run: Run | None = None,
+) -> Swapping:
+    """Replace every activation of `model` in place, in the order in which the model lists its modules.
 
-    `factory` makes one fresh module for each place, or one for all places when `shared`; a generated class is a
-    factory: `swap(model, Hermite5)`. `match` says which modules are meant: types (subclasses included), or a
-    predicate of path and module, such as `lambda path, _: path.endswith("mlp.act")`. What lies inside a replaced
-    module is gone with it. The new modules go to the device of the block around them and take over its mode.
+    `activation` is a SPEC ("hermite:5", "hermite:5@gelu"), a class, an instance (copied for each place) or a function
+    that makes a fresh module; one module serves all places when `shared`. `match` says which activations are meant:
+    types (subclasses included), or a predicate of path and module, such as `lambda path, _: path.endswith("mlp.act")`;
+    without it those that `is_activation` knows, functions held as attributes among them (`self.act = F.gelu`). The
+    new modules go to the device of the block around them and take over its mode. Hosts that noted which activation
+    they have are corrected (`hosts`), and the configuration of a transformers model names the new one, so that
+    `save_pretrained` and `from_pretrained` keep it.
 
-    Raises ValueError when nothing matches: a model that calls `F.gelu` has no module to replace, and a model that
-    is itself the activation has no place to put another.
+    With `run`, a batch (Tensor, mapping, tuple) or a call such as `lambda: model(batch)`, the model is run in
+    evaluation mode and in training mode: every new module must be called in both, and what is called as a function
+    (F.gelu) is found. What looks like a hidden activation and was left is warned of.
+
+    Raises BadModel, with the model as it was, when nothing matches, when the batch does not reach a new module, and
+    for an `activation` or `match` that is none; and what the compiler raises for a SPEC.
     """
+    if not isinstance(model, nn.Module):
+        raise BadModel(f"swap takes a model (nn.Module) first, found {type(model).__name__}")
     places = list(places_of(model, match))
     if not places:
-        kinds = sorted({type(m).__name__ for m in model.modules() if not list(m.children())})
-        raise ValueError(
-            f"{type(model).__name__} has no activation module that matches; its leaf modules are {', '.join(kinds)}. "
-            "Pass match=TYPE or match=predicate(path, module); functions such as F.gelu cannot be replaced"
+        raise BadModel(nothing_to_replace(model, run))
+    factory = factory_of(activation)
+    common = make(factory, places[0].path) if shared else None
+    new = [common if common is not None else make(factory, place.path) for place in places]
+    return install(model, places, new, match, run)
+
+
+def install(
+    model: nn.Module, places: list[Place], new: list[nn.Module], match: Matches | None, run: Run | None
+) -> Swapping:
+    """Put `new` into `places`, with all that `swap` promises."""
+    swapping = Swapping(model)
+    for place, module in zip(places, new, strict=True):
+        anchor = next(chain(place.parent.parameters(), model.parameters()), None)
+        mode = place.old.training if isinstance(place.old, nn.Module) else place.parent.training
+        module.to(device=anchor.device if anchor is not None else None).train(mode)
+        setattr(place.parent, place.name, module)
+        swapping.append(Swapped(place.path, place.old, module))
+    undo = hosts.correct(model, [(place.parent, place.name) for place in places])
+    try:
+        if run is not None:
+            _prove(swapping, run)
+    except BaseException:
+        hosts.take_back(undo)
+        for place in places:
+            if not isinstance(place.old, nn.Module):
+                delattr(place.parent, place.name)  # a module's attribute takes no function while a child has its name
+            setattr(place.parent, place.name, place.old)
+        raise
+    if match is None:
+        swapping.left = left_in(model, {s.path for s in swapping})
+        _warn(swapping, proved=run is not None)
+    if "transformers" in sys.modules:
+        from learnact.training.model.configs import note  # noqa: PLC0415  it imports transformers
+
+        note(model, swapping)
+    return swapping
+
+
+def _prove(swapping: Swapping, run: Run) -> None:
+    model, call = swapping.model, as_call(swapping.model, run)
+    for training in (False, True):
+        silent = {s.path: s.new for s in swapping}
+        for _ in range(TRIALS if training else 1):  # training may leave layers out at random
+            with undisturbed(model, training=training):
+                silent = {path: silent[path] for path in never_called(silent, call)} if silent else silent
+        if silent:
+            raise BadModel(
+                f"in {'training' if training else 'evaluation'} mode the batch never reached {', '.join(silent)}: the "
+                "model computes what is there by another route, a fused kernel or a function, or it uses the place "
+                "under other conditions. Leave those places out by match=, or send a batch that reaches them; nothing "
+                "was changed"
+            )
+    with undisturbed(model):
+        known = [*(s.new for s in swapping), *(m for m in model.modules() if looks_like_activation(m))]
+        swapping.functional = functional_activations(model, call, known)
+
+
+def _warn(swapping: Swapping, *, proved: bool) -> None:
+    odd = [str(left) for left in swapping.left if left.surprising and not (proved and left.is_name)]
+    odd += [str(f) for f in swapping.functional]
+    if odd:
+        warnings.warn(
+            f"{type(swapping.model).__name__} computes other activations that were not replaced: {'; '.join(odd)}. "
+            "Pass match= to choose the places yourself; activations called as functions cannot be replaced",
+            stacklevel=4,
         )
-    common = factory() if shared else None
-    swapped = []
-    for path, parent, old in places:
-        new = common if common is not None else factory()
-        anchor = next(chain(parent.parameters(), model.parameters()), None)
-        new.to(device=anchor.device if anchor is not None else None).train(old.training)
-        setattr(parent, path.rpartition(".")[2], new)
-        swapped.append(Swapped(path, old, new))
-    return swapped
 
 
-def _predicate(match: Match | type[nn.Module] | tuple[type[nn.Module], ...]) -> Match:
-    if isinstance(match, (type, tuple)):
-        return lambda _, module: isinstance(module, match)
-    return match
-
-
-def places_of(
-    model: nn.Module, match: Match | type[nn.Module] | tuple[type[nn.Module], ...] = is_activation
-) -> Iterator[tuple[str, nn.Module, nn.Module]]:
-    """Path, parent and module of every match: one activation used twice has two places, a block used twice one."""
-    chosen = _predicate(match)
-    seen: set[tuple[int, str]] = set()
-    inside: str | None = None
-    for path, module in model.named_modules(remove_duplicate=False):
-        parent_path, _, name = path.rpartition(".")
-        if not path or (inside is not None and path.startswith(inside)) or not chosen(path, module):
-            continue
-        inside = f"{path}."
-        parent = model.get_submodule(parent_path)
-        if (id(parent), name) not in seen:
-            seen.add((id(parent), name))
-            yield path, parent, module
+def nothing_to_replace(model: nn.Module, run: Run | None) -> str:
+    """The message for a model without a match: what it has, what looks like an activation, what it calls."""
+    kinds = sorted({type(m).__name__ for m in model.modules() if not list(m.children())})
+    text = f"{type(model).__name__} has no activation module that matches; its leaf modules are {', '.join(kinds)}"
+    left = left_in(model, set())
+    if left:
+        text += f"; what looks like an activation: {'; '.join(map(str, left))}"
+    if run is not None:
+        with undisturbed(model):
+            functional = functional_activations(model, as_call(model, run), [])
+        text += f"; called as functions: {'; '.join(map(str, functional)) or 'none'}"
+    return f"{text}. Pass match=TYPE or match=predicate(path, module); functions such as F.gelu cannot be replaced"

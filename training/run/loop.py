@@ -109,7 +109,7 @@ def update(training: Training, batches: Iterator[Batch], step: int, seen: list[P
         note_parameter_gradients(seen, training.places)
     parameters = [p for p in training.model.parameters() if p.requires_grad]
     norm = whole(nn.utils.clip_grad_norm_(parameters, config.clip or math.inf)).item()
-    set_rate(training.optimizer, rate(config, step))
+    set_rate(training.optimizer, rate(config, step) / config.lr)
     training.optimizer.step()
     training.optimizer.zero_grad()
     if training.average is not None:

@@ -1,45 +1,23 @@
-"""Optimizer groups, the learning rate of a step, and averaged weights."""
+"""The optimizer, the learning rate of a step, and averaged weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from learnact.training.config import Config
-from learnact.training.model.swap import Swapped
-
-Group = dict[str, object]
+from learnact.training.model.learnable import parameter_groups
 
 
-def parameter_groups(
-    model: nn.Module, activations: Sequence[Swapped], weight_decay: float, lr_factor: float = 1.0
-) -> list[Group]:
-    """Matrices with weight decay; biases and norms without; all that an activation learns without, at its own rate.
-
-    Decay would pull an activation's shape towards zero, and its per-channel parameters look like matrices. The
-    factor is in each group's `lr_factor`, which `set_rate` multiplies by. Frozen parameters are in no group.
-    """
-    free = {id(p) for swapped in activations for p in swapped.new.parameters()}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups: list[tuple[list[nn.Parameter], float, float]] = [
-        ([p for p in trained if p.dim() > 1 and id(p) not in free], weight_decay, 1.0),
-        ([p for p in trained if p.dim() <= 1 and id(p) not in free], 0.0, 1.0),
-        ([p for p in trained if id(p) in free], 0.0, lr_factor),
-    ]
-    return [
-        {"params": parameters, "weight_decay": decay, "lr_factor": factor}
-        for parameters, decay, factor in groups
-        if parameters
-    ]
-
-
-def make_optimizer(model: nn.Module, activations: Sequence[Swapped], config: Config) -> torch.optim.AdamW:
+def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
     """AdamW over `parameter_groups`; fused into one kernel on a GPU."""
-    groups = parameter_groups(model, activations, config.weight_decay, config.lr_factor)
+    groups = parameter_groups(model, lr=config.lr, weight_decay=config.weight_decay, lr_factor=config.lr_factor)
+    for group in groups:
+        group["initial_lr"] = group["lr"]  # where torch's own schedulers keep it
     on_gpu = next(model.parameters()).device.type == "cuda"
     return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, config.beta2), fused=on_gpu)
 
@@ -52,10 +30,10 @@ def rate(config: Config, step: int) -> float:
     return config.lr * (config.lr_floor + (1 - config.lr_floor) * 0.5 * (1 + math.cos(math.pi * passed)))
 
 
-def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Give every group `lr` times its own factor."""
+def set_rate(optimizer: torch.optim.Optimizer, share: float) -> None:
+    """Give every group `share` of the learning rate that it was made with."""
     for group in optimizer.param_groups:
-        group["lr"] = lr * group["lr_factor"]
+        group["lr"] = share * group["initial_lr"]
 
 
 class Average:

@@ -22,7 +22,6 @@ from learnact.training.errors import BadCheckpoint, BadConfig
 from learnact.training.lock import only_one
 from learnact.training.model.activation import Choice, choose, install
 from learnact.training.model.calibrate import InputMoments
-from learnact.training.model.models import name_activation
 from learnact.training.model.swap import Swapped
 from learnact.training.run import log
 from learnact.training.run.checkpoint import State, Store, Tensors, collect, load_weights, restore
@@ -122,7 +121,6 @@ def build(
     model.eval()
     wanted = config if calibrated else replace(config, calibrate="none")
     places, moments = install(model, choice, wanted, lambda: task.loss(model, probe))
-    name_activation(model, choice.name)
     if config.trainable == "activations":
         learned = {id(p) for s in places for p in s.new.parameters()}
         for parameter in model.parameters():
@@ -143,7 +141,7 @@ def _train(
         _begin(out, record, choice)  # now that all that was asked for could be built
         store.require_space(size * (STATE_COPIES + bool(config.ema)))
     wrapped = distribute(model, places, config, accelerator)
-    optimizer = make_optimizer(model, places, config)
+    optimizer = make_optimizer(model, config)
     average = Average(model, config.ema) if config.ema else None
     if state is not None:
         restore(state, model, optimizer, average)
@@ -171,8 +169,7 @@ def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any
     state = collect(training.model, training.optimizer, training.average)
     result: dict[str, Any] = {}
     if training.accelerator.is_main_process and records:
-        if not training.config.per_channel:  # transformers would build one shape per place from the name
-            _save(out / "model", training, state)
+        _save(out / "model", training, state)
         lines = list(log.read(out))
         evaluations = [line for line in lines if line["kind"] == "eval"]
         final = {k: v for k, v in evaluations[-1].items() if k not in {"kind", "step"}}

@@ -1,26 +1,22 @@
-"""One shape per channel, and saved models that load again."""
+"""One shape per channel: the channels are found in the forward pass, or the place is named."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel
 
-from learnact.errors import UnknownName
 from learnact.generated import Hermite3
-from learnact.training.model import act2fn
+from learnact.training.errors import BadModel
 from learnact.training.model.channels import swap_per_channel
 from learnact.training.model.models import build_convnext
-from learnact.training.model.swap import swap
 from learnact.training.run.presets import configure
 
 
-def gpt2(activation: str = "gelu") -> GPT2LMHeadModel:
+def gpt2() -> GPT2LMHeadModel:
     shape = {"vocab_size": 64, "n_positions": 8, "n_embd": 16, "n_layer": 2, "n_head": 2}
-    return GPT2LMHeadModel(GPT2Config(**shape, activation_function=activation, bos_token_id=0, eos_token_id=0))
+    return GPT2LMHeadModel(GPT2Config(**shape, activation_function="gelu", bos_token_id=0, eos_token_id=0))
 
 
 def places(swapped: list) -> list[tuple[str, int, int]]:
@@ -79,16 +75,93 @@ def test_what_cannot_be_told_is_refused() -> None:
         swap_per_channel(nn.Sequential(nn.Linear(2, 2)), Hermite3, lambda: None)
 
 
-def test_a_configuration_may_name_a_generated_activation_and_a_saved_model_loads_again(tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match="balanced"):
-        act2fn.register(Hermite3, "nope")
-    name = act2fn.register(Hermite3, "gelu")
-    model = gpt2(name).eval()
-    assert {type(s.old) for s in swap(gpt2(name), nn.ReLU, Hermite3)} == {Hermite3}
-    with torch.no_grad():
-        model.transformer.h[1].mlp.act.coefficients.mul_(1.5)
-    model.save_pretrained(tmp_path)
-    again = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
-    tokens = torch.arange(8)[None]
-    assert again(tokens).logits.equal(model(tokens).logits)
-    assert again.config.activation_function == "learnact:hermite3@gelu"
+class Normed(nn.BatchNorm2d):
+    """A norm that holds the activation behind it, as timm's BatchNormAct2d does."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.drop, self.act = nn.Identity(), nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.act(self.drop(super().forward(x)))
+
+
+class Residual(nn.Module):
+    """ResNet's basic block: one ReLU behind a norm and behind the sum, with dropout and a squeeze between."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        self.squeeze, self.gate = nn.Conv2d(width, width // 2, 1), nn.Conv2d(width // 2, width, 1)
+        self.relu, self.drop, self.between = nn.ReLU(inplace=True), nn.Dropout(0.1), nn.SiLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.drop(self.relu(self.bn1(self.conv1(x))))
+        y = self.bn2(self.conv2(y))
+        y = y * self.gate(self.between(self.squeeze(y.mean((2, 3), keepdim=True)))).sigmoid()
+        y += x
+        return self.relu(y)
+
+
+def test_channels_are_followed_through_norms_dropout_and_residual_sums() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), Normed(8), nn.MaxPool2d(2), Residual(8), nn.AdaptiveAvgPool2d(1))
+    x = torch.randn(2, 3, 10, 10)
+    swapped = swap_per_channel(model, Hermite3, x)
+    assert places(swapped) == [("1.act", 8, 1), ("3.relu", 8, 1), ("3.between", 4, 1)]
+    assert model.training
+    model(x).sum().backward()
+    assert model[3].relu.coefficients.grad.shape == (4, 8)
+
+
+class Views(nn.Module):
+    """Channels that are moved: as timm's and transformers' vision models move them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.up, self.down = nn.Conv2d(3, 6, 2, stride=2), nn.Linear(6, 20), nn.Linear(10, 6)
+        self.first, self.act, self.weight = nn.GELU(), nn.SiLU(), nn.Parameter(torch.randn(5, 6, 1))
+        self.last = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.first(self.embed(x).flatten(2).transpose(1, 2))
+        gate, value = self.up(nn.functional.layer_norm(tokens, (6,))).chunk(2, dim=-1)
+        tokens = tokens + self.down(self.act(gate) * value)
+        return self.last(nn.functional.conv1d(tokens.permute(0, 2, 1), self.weight))
+
+
+def test_channels_are_followed_through_views_and_made_by_functions() -> None:
+    model = Views()
+    swapped = swap_per_channel(model, Hermite3, torch.randn(2, 3, 12, 12))  # 36 tokens
+    assert places(swapped) == [("first", 6, -1), ("act", 10, -1), ("last", 5, 1)]
+    square = Views()  # six tokens of six channels: sizes do not tell them apart
+    assert places(swap_per_channel(square, Hermite3, torch.randn(2, 3, 4, 6)))[0] == ("first", 6, -1)
+
+
+def test_where_channels_are_lost_the_place_and_the_operation_are_named() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Dropout(0.1), nn.GELU())
+    with pytest.raises(BadModel, match=r"3 is not fed by .* shape \(2, 64\) comes from flatten, after which"):
+        swap_per_channel(model, Hermite3, torch.randn(2, 3, 6, 6))
+    assert isinstance(model[3], nn.GELU)
+
+
+def test_a_hidden_autograd_function_is_followed_like_a_pointwise_one() -> None:
+    class Hidden(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return Square.apply(x)
+
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
+            return x * x
+
+    model = nn.Sequential(nn.Linear(4, 5), Hidden(), nn.ReLU())
+    assert places(swap_per_channel(model, Hermite3, torch.randn(2, 4), nn.ReLU)) == [("2", 5, -1)]
+
+
+def test_a_spec_is_a_class_and_an_instance_has_its_channels_already() -> None:
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU())
+    assert places(swap_per_channel(model, "hermite:3@gelu", torch.randn(2, 4))) == [("1", 5, -1)]
+    assert model[1].init == "gelu"
+    with pytest.raises(BadModel, match="pass the class: Hermite3"):
+        swap_per_channel(nn.Sequential(nn.Linear(4, 5), nn.ReLU()), Hermite3(), torch.randn(2, 4))

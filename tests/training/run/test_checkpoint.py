@@ -41,7 +41,7 @@ with only_one(Path(sys.argv[1])):
 
 def trained() -> tuple[nn.Module, torch.optim.Optimizer, Average]:
     model = nn.Sequential(nn.Linear(3, 4), nn.PReLU(), nn.Linear(4, 2))
-    optimizer, average = make_optimizer(model, [], CONFIG), Average(model, 0.9)
+    optimizer, average = make_optimizer(model, CONFIG), Average(model, 0.9)
     for step in range(3):
         model(torch.randn(5, 3)).square().sum().backward()
         optimizer.step()

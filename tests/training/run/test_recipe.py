@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from learnact.generated import MODULES, Fourier6, Hermite3, Hermite5, Tropical6
-from learnact.training.model.act2fn import register
+from learnact.generated import Fourier6, Hermite3, Hermite5, Tropical6
 from learnact.training.model.swap import swap
 from learnact.training.run.presets import configure
-from learnact.training.run.recipe import Average, make_optimizer, parameter_groups, set_rate
+from learnact.training.run.recipe import Average, make_optimizer, set_rate
 from learnact.training.run.watch import CURVE, as_record, law_moments, note_parameter_gradients, watching
 
 QUADRATURE = 5e-4
@@ -25,33 +24,16 @@ def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.LayerNorm(8), nn.Linear(8, 4), nn.GELU())
 
 
-def test_decay_reaches_matrices_alone_and_the_factor_activations_alone() -> None:
+def test_every_group_keeps_its_share_of_the_rate() -> None:
     model = network()
-    swapped = swap(model, Hermite3)
-    decayed, plain, shapes = parameter_groups(model, swapped, weight_decay=0.1, lr_factor=0.5)
-    assert [g["weight_decay"] for g in (decayed, plain, shapes)] == [0.1, 0.0, 0.0]
-    assert {id(p) for p in decayed["params"]} == {id(model[0].weight), id(model[3].weight)}
-    assert {id(p) for p in shapes["params"]} == {id(s.new.coefficients) for s in swapped}
-    config = configure("gpt2", "tiny", {"lr_factor": 0.5, "weight_decay": 0.1})
-    optimizer = make_optimizer(model, swapped, config)
-    set_rate(optimizer, 0.01)
+    swap(model, Hermite3)
+    config = configure("gpt2", "tiny", {"lr": 0.02, "lr_factor": 0.5, "weight_decay": 0.1})
+    optimizer = make_optimizer(model, config)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0, 0.0]
+    set_rate(optimizer, 0.5)
     assert [group["lr"] for group in optimizer.param_groups] == [0.01, 0.01, 0.005]
-
-
-def test_per_channel_shapes_look_like_matrices_and_are_not_decayed() -> None:
-    model = nn.Sequential(nn.Linear(4, 8), nn.GELU())
-    swapped = swap(model, lambda: Hermite3(num_parameters=8))
-    assert swapped[0].new.coefficients.dim() == 2
-    groups = parameter_groups(model, swapped, weight_decay=0.1)
-    (decay,) = (g["weight_decay"] for g in groups if any(p is swapped[0].new.coefficients for p in g["params"]))
-    assert decay == 0.0
-
-
-def test_frozen_parameters_are_in_no_group() -> None:
-    model = network()
-    swapped = swap(model, Hermite3)
-    model[0].weight.requires_grad_(False)
-    assert all(p is not model[0].weight for g in parameter_groups(model, swapped, 0.1) for p in g["params"])
+    set_rate(optimizer, 1.0)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.02, 0.02, 0.01]
 
 
 def test_averages_follow_and_stand_in_only_for_a_while() -> None:
@@ -135,13 +117,3 @@ def test_classical_activations_are_watched_alike() -> None:
     law = law_moments(nn.ReLU(), 0.0, 2.0)
     assert (law.value, law.slope, law.q_slope) == pytest.approx((2.0, 0.5, 1.0), abs=QUADRATURE)
     assert seen[1].gradient_parameters == 0.0
-
-
-def test_every_generated_class_has_a_name_for_transformers() -> None:
-    activations = pytest.importorskip("transformers.activations")
-    for name, slug in MODULES.items():
-        assert type(activations.ACT2FN[f"learnact:{slug}"]).__name__ == name
-    assert register(Hermite5, "gelu") == "learnact:hermite5@gelu"
-    made = activations.ACT2FN["learnact:hermite5@gelu"]
-    assert made.init == "gelu"
-    assert activations.ACT2FN["learnact:hermite5@gelu"] is not made

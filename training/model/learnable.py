@@ -1,0 +1,56 @@
+"""What a learnable activation is, and the groups in which an optimizer should train its parameters."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import nn
+
+from learnact.training.errors import BadModel
+
+
+def is_learnable(module: nn.Module) -> bool:
+    """Whether `module` is an activation that learnact emitted, of this version or of any file that stands alone."""
+    kind = type(module)
+    return bool(getattr(kind, "learnable_activation", False)) or (hasattr(kind, "moments") and hasattr(kind, "starts"))
+
+
+def activation_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Every parameter of every learnable activation in `model`, each once.
+
+    Per channel they have two dimensions and are no matrices: leave them out of optimizers for matrices, such as Muon.
+    """
+    modules = [m for m in model.modules() if is_learnable(m)]
+    return list({id(p): p for m in modules for p in m.parameters()}.values())
+
+
+def parameter_groups(
+    model: nn.Module, *, lr: float, weight_decay: float, lr_factor: float = 5.0
+) -> list[dict[str, Any]]:
+    """Groups for any torch optimizer: matrices with weight decay; biases and norms without; activations at their rate.
+
+        parameters with two or more dimensions    lr              weight_decay
+        with fewer: biases, norms                 lr              0
+        of learnable activations, of any shape    lr lr_factor    0
+
+    Decay would pull an activation's shape towards zero. Each group holds its own `lr` and `weight_decay`, and a
+    scheduler scales what it finds there. Frozen parameters are in no group, empty groups are left out.
+
+    Raises BadModel where nothing is left to train, and for rates that are no finite numbers of at least 0.
+    """
+    if not isinstance(model, nn.Module):
+        raise BadModel(f"parameter_groups takes a model (nn.Module), found {type(model).__name__}")
+    for name, value in {"lr": lr, "weight_decay": weight_decay, "lr_factor": lr_factor}.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise BadModel(f"{name} must be a finite number of at least 0, found {value!r}")
+    shapes = {id(p) for p in activation_parameters(model)}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        raise BadModel(f"{type(model).__name__} has no parameter with requires_grad; there is nothing to train")
+    groups: list[tuple[list[nn.Parameter], float, float]] = [
+        ([p for p in trained if p.dim() > 1 and id(p) not in shapes], lr, weight_decay),
+        ([p for p in trained if p.dim() <= 1 and id(p) not in shapes], lr, 0.0),
+        ([p for p in trained if id(p) in shapes], lr * lr_factor, 0.0),
+    ]
+    return [{"params": p, "lr": rate, "weight_decay": decay} for p, rate, decay in groups if p]
