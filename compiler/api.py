@@ -32,7 +32,7 @@ Target = str | Activation
 """The `target` of every function: a SPEC such as `hermite:5` or `file.py:object:5`, or an activation."""
 
 
-_loaded: dict[tuple[str, str], type[nn.Module]] = {}  # by the declaration's digest and backend
+_loaded: dict[tuple[str, str, bool], type[nn.Module]] = {}  # by the declaration's digest, backend and leanness
 
 
 def derive(target: Target, law: Law | None = None, *, preserve: bool = False) -> Derivation:
@@ -90,22 +90,31 @@ def lower(target: Target) -> Program:
 
 
 def emit(
-    target: Target | Declaration, out: str | Path | None = None, *, force: bool = False, backend: str | None = None
+    target: Target | Declaration,
+    out: str | Path | None = None,
+    *,
+    force: bool = False,
+    backend: str | None = None,
+    lean: bool | None = None,
 ) -> Source:
     """Compile `target` to the source of a standalone torch module; with `out`, write it into that folder too.
 
     `backend` "both" adds Triton kernels for eager CUDA, "triton" makes CUDA an error where triton is not installed;
-    the default is the declaration's, or "torch".
-    Raises WriteError if the file exists with other content and `force` is not given.
+    the default is the declaration's, or "torch". `lean` leaves out what only makes eager code on a CPU faster; the
+    default is the declaration's, or False.
+    Raises BadExpression for a lean file with kernels, WriteError if the file exists with other content and `force` is not given.
     """
     from learnact.compiler.emit import emit as emit_activation  # noqa: PLC0415
 
     if isinstance(target, Activation):
-        source = emit_activation(check(target), backend=backend or "torch")
+        source = emit_activation(check(target), backend=backend or "torch", lean=bool(lean))
     else:
         declaration = target if isinstance(target, Declaration) else Declaration(spec=target)
-        declaration = replace(declaration, backend=backend or declaration.backend)
-        source = emit_activation(declaration.activation(), origin=declaration.arguments, backend=declaration.backend)
+        lean = declaration.lean if lean is None else lean
+        declaration = replace(declaration, backend=backend or declaration.backend, lean=lean)
+        source = emit_activation(
+            declaration.activation(), origin=declaration.arguments, backend=declaration.backend, lean=declaration.lean
+        )
     if out is not None:
         write_whole(Path(out) / source.filename, source.text, force=force)
     return source
@@ -120,7 +129,8 @@ def load(target: Target | Declaration) -> type[nn.Module]:
     Raises UnknownName, BadDegree or BadDeclaration for a SPEC that names no activation.
     """
     activation = target.activation() if isinstance(target, Declaration) else _activation(target)
-    key = activation.digest, target.backend if isinstance(target, Declaration) else "torch"
+    options = (target.backend, target.lean) if isinstance(target, Declaration) else ("torch", False)
+    key = activation.digest, *options
     if key not in _loaded:
         source = emit(target)
         name = f"{source.names.slug}_{source.body}.py"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from learnact.compiler.resolve.declaration import Declaration
 
 BACKEND_HELP = "both adds Triton kernels for eager CUDA; triton makes CUDA an error where triton is not installed."
+LEAN_HELP = "Leave out what only makes eager code on a CPU faster: a short file to read, as fast under torch.compile."
 
 folder_argument = click.argument(
     "folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path)
@@ -24,9 +25,10 @@ folder_argument = click.argument(
 @declares(many=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder to write into.")
 @click.option("--backend", metavar="torch|triton|both", default="torch", help=BACKEND_HELP)
+@click.option("--lean", is_flag=True, help=LEAN_HELP)
 @click.option("--force", is_flag=True, help="Replace files that differ.")
 @json_option
-def emit(out: Path, backend: str, force: bool, form: str, **words: Any) -> int:
+def emit(out: Path, backend: str, lean: bool, force: bool, form: str, **words: Any) -> int:
     """Write a standalone torch module per SPEC.
 
     Kernels are used for CUDA tensors outside torch.compile; the torch ops that stand beside them serve everywhere else.
@@ -35,7 +37,7 @@ def emit(out: Path, backend: str, force: bool, form: str, **words: Any) -> int:
     from learnact.compiler.explain import formats  # noqa: PLC0415
     from learnact.files import check_free, write_whole  # noqa: PLC0415
 
-    sources = [api.emit(declaration, backend=backend) for declaration in declarations(**words)]
+    sources = [api.emit(declaration, backend=backend, lean=lean) for declaration in declarations(**words)]
     for source in sources:  # all or none: the first file is not written if the last may not be
         check_free(out / source.filename, source.text, force=force)
     rows = []

@@ -49,7 +49,7 @@ RESERVED = frozenset({"x", "torch", "nn", "Tensor", "self", "gain", "shift", "in
 RESERVED |= {"moments", "spec", "channel_dim", "num_parameters", "device", "dtype", "forward", "training", "grad"}
 RESERVED |= {
     "STARTS",
-    "BLOCK",
+    "CHUNK",
     "ROW",
     "SCALES",
     "SLOPES",

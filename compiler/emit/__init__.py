@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from learnact.compiler.declare.spec import Activation
@@ -9,6 +10,7 @@ from learnact.compiler.derive import Derivation, derive
 from learnact.compiler.emit.render import render
 from learnact.compiler.emit.source import Source
 from learnact.compiler.lower import lower
+from learnact.compiler.resolve.declaration import emission_options
 from learnact.files import write_whole
 
 __all__ = ["Source", "emit", "write"]
@@ -20,15 +22,18 @@ def emit(
     *,
     origin: str | None = None,
     backend: str = "torch",
+    lean: bool = False,
 ) -> Source:
     """Compile an activation to source text; `origin` is what the header says was asked for.
 
     `backend` "torch" leaves Triton kernels out; "both" uses them on CUDA where triton is installed, "triton" always.
+    `lean` leaves out what only makes eager code on a CPU faster.
 
-    Raises any LearnactError of the stages before.
+    Raises BadExpression for a lean file with kernels, and any LearnactError of the stages before.
     """
-    asked = activation.names.spec if backend == "torch" else f"{activation.names.spec} --backend {backend}"
-    return render(lower(activation), derivation or derive(activation), origin or asked, backend)
+    options = emission_options(backend, lean)
+    asked = shlex.join([activation.names.spec, *options])
+    return render(lower(activation), derivation or derive(activation), origin or asked, backend, lean=lean)
 
 
 def write(source: Source, folder: Path, *, force: bool = False) -> Path:

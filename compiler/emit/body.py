@@ -11,21 +11,24 @@ import sympy as sp
 from learnact.compiler.declare.kinks import Select, is_indicator
 from learnact.compiler.emit.layout import LINE, nested, wrapped
 from learnact.compiler.emit.printer import GRAD, number
-from learnact.compiler.emit.settled import settled
+from learnact.compiler.emit.materialize import materialized
 from learnact.compiler.emit.torch_printer import TorchPrinter
 from learnact.compiler.lower import Block, Program, Statement
 from learnact.compiler.lower.names import Fresh
 
 
-def prepare_lines(program: Program) -> list[str]:
-    """Parameters laid along x's channels, and whole-vector functions of them that the element-wise code reads."""
+def prepare_lines(program: Program, *, cast: bool = True) -> list[str]:
+    """Parameters laid along x's channels, and whole-vector functions of them that the element-wise code reads.
+
+    `cast` if `_along` leaves parameters in their own dtype.
+    """
     derived = [(i, i.value) for i in program.inputs if i.value is not None]
     read = sorted({s.name for _, value in derived for s in value.free_symbols})
     printer = TorchPrinter(sp.Symbol(name, real=True) for name in read)
     lines = [f"{v.name} = _along({v.name}, x, channel_dim)" for v in program.activation.parameters]
-    if derived:
+    if derived and cast:
         lines.append("dtype = torch.promote_types(x.dtype, torch.float32)  # half types compute in float32")
-    lines += [f"{name} = {name}.to(dtype)" for name in read]
+    lines += [f"{name} = {name}.to(dtype)" for name in read if cast]
     for i, value in derived:
         if i.factors:
             factors = wrapped("(", [*map(number, i.factors)], ",)" if len(i.factors) == 1 else ")", indent=8)
@@ -35,13 +38,14 @@ def prepare_lines(program: Program) -> list[str]:
     return lines
 
 
-def _printer(program: Program, once: Collection[sp.Symbol] = ()) -> TorchPrinter:
-    return TorchPrinter((e for i in program.inputs for e in i.entries), once)
+def body_printer(program: Program, materialized: Collection[sp.Symbol] = (), *, indent: int = 4) -> TorchPrinter:
+    """A printer that knows the entries of the program's inputs."""
+    return TorchPrinter((e for i in program.inputs for e in i.entries), materialized, indent=indent)
 
 
 @dataclass(frozen=True)
 class Body:
-    """Statements of F and of its derivatives, each to its return, and the helpers of trigonometry that they call."""
+    """Statements of F and of its derivatives, each to its return, and the helpers that they call."""
 
     forward: list[str]
     backward: list[str]
@@ -50,17 +54,17 @@ class Body:
 
 def element_wise(program: Program) -> Body:
     """Print F, and the derivatives, each times the gradient that comes in."""
-    forward = _printer(program)
-    lines, (value,) = forward.block(program.forward, _names(program, program.forward))
+    forward = body_printer(program)
+    lines, (value,) = forward.block(program.forward, names_of(program, program.forward))
     lines += forward.assignment("return", value)
-    backward = _printer(program, settled(program.backward))
+    backward = body_printer(program, materialized(program.backward))
     return Body(lines, _backward_lines(program, backward), forward.called | backward.called)
 
 
 def _backward_lines(program: Program, printer: TorchPrinter) -> list[str]:
-    lines, (slope, *partials) = printer.block(program.backward, _names(program, program.backward))
+    lines, (slope, *partials) = printer.block(program.backward, names_of(program, program.backward))
     lines += printer.assignment("slope =", slope)
-    named, values = _weighted(program, partials)
+    named, values = weighted(program, partials)
     lines += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
     products = [printer(v) for v in values]
     flat = f"return grad * slope, ({', '.join(products)}{',' if len(products) == 1 else ''})"
@@ -69,8 +73,8 @@ def _backward_lines(program: Program, printer: TorchPrinter) -> list[str]:
     return [*lines, "return grad * slope, (", *(f"    {p}," for p in products), ")"]
 
 
-def _weighted(program: Program, partials: Sequence[sp.Expr]) -> tuple[dict[sp.Expr, sp.Symbol], list[sp.Expr]]:
-    """grad times each partial; what several pieces of a choice would each multiply again gets a name first."""
+def weighted(program: Program, partials: Sequence[sp.Expr]) -> tuple[dict[sp.Expr, sp.Symbol], list[sp.Expr]]:
+    """grad times each partial; a product that several pieces of a maximum share gets a name first."""
     values = [GRAD * p for p in partials]
     pieces = {v: f for v in values for f in sp.Mul.make_args(v) if is_indicator(f)}
 
@@ -81,7 +85,7 @@ def _weighted(program: Program, partials: Sequence[sp.Expr]) -> tuple[dict[sp.Ex
         return k, piece.args[1 + k] * value / piece
 
     often = Counter(entry(v)[1] for v in values if v in pieces)
-    fresh = Fresh(_names(program, program.backward))
+    fresh = Fresh(names_of(program, program.backward))
     named = {e: fresh.numbered("weight") for e, count in often.items() if count > 1 and not e.is_Symbol}
 
     def renamed(value: sp.Expr) -> sp.Expr:
@@ -94,7 +98,7 @@ def _weighted(program: Program, partials: Sequence[sp.Expr]) -> tuple[dict[sp.Ex
     return named, [renamed(v) for v in values]
 
 
-def _names(program: Program, block: Block) -> list[str]:
+def names_of(program: Program, block: Block) -> list[str]:
     """What the arguments of _value or _gradients, their entries and the statements' targets are called."""
     targets = [t.name for s in block.statements for t in (s.target, s.best) if t is not None]
     return [

@@ -113,7 +113,12 @@ def _against_headers(folder: Path) -> list[Difference]:
     found = []
     for name in sorted(_emitted_names(folder)):
         declaration = Declaration.read(header.read(folder / name).arguments)
-        source = emit(declaration.activation(), origin=declaration.arguments, backend=declaration.backend)
+        source = emit(
+            declaration.activation(),
+            origin=declaration.arguments,
+            backend=declaration.backend,
+            lean=declaration.lean,
+        )
         mend = f"learnact-gen emit {declaration.arguments} --out {shlex.quote(str(folder))} --force"
         if source.filename != name:
             found.append(Difference(name, "unexpected", "", f"{mend}, then remove {name}"))

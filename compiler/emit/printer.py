@@ -58,6 +58,8 @@ class Printer(ABC):
     library: str  # the name under which the emitted code knows where, sqrt, rsqrt and exp
     calls: dict[type, str]  # SymPy function -> call of one argument
 
+    indent = 4  # columns before a statement
+
     def __init__(self, entries: Iterable[sp.Symbol]) -> None:
         self.entries = set(entries)
 
@@ -98,7 +100,7 @@ class Printer(ABC):
             return [f"{head} {self(value)}"]
         first, *rest = self.terms(value)
         opening = first[2:] if first[0] == "+" else f"-{first[2:]}"
-        return assigned(head, self(value), [opening, *rest], indent=4)
+        return assigned(head, self(value), [opening, *rest], indent=self.indent)
 
     @abstractmethod
     def _contest(self, name: str, winner: Winner, best: sp.Symbol | None) -> list[str]:
@@ -194,7 +196,7 @@ class Printer(ABC):
     def _product(self, e: sp.Expr) -> str:
         coefficient, rest = e.as_coeff_Mul()
         if not rest.is_Mul and not rest.is_Pow and coefficient == -1 and not is_indicator(rest):
-            return f"-{self._factor(rest)}"
+            return f"-{self.factor(rest)}"
         for f in sp.Mul.make_args(rest):
             if is_indicator(f):
                 return self._select(f, e / f)
@@ -205,18 +207,19 @@ class Printer(ABC):
         elements = [f for f in factors if f not in parameters]
         # a number times a single coefficient would be a kernel of its own: multiply the element side first
         ordered = [*elements, *parameters] if abs(coefficient) != 1 else [*parameters, *elements]
-        texts = [self._factor(f) for f in ordered]
+        texts = [self.factor(f) for f in ordered]
         if abs(coefficient) != 1:
             texts.insert(0, number(abs(coefficient)))
         text = ("-" if coefficient < 0 else "") + (" * ".join(texts) or "1.0")
         for f in over:
-            text += f" / {self._factor(1 / f)}"
+            text += f" / {self.factor(1 / f)}"
         return text
 
     def _denominator(self, f: sp.Expr) -> bool:
         return bool(f.is_Pow and f.exp.is_Rational and f.exp < 0)
 
-    def _factor(self, e: sp.Expr) -> str:
+    def factor(self, e: sp.Expr) -> str:
+        """Print an expression to be multiplied, or called a method of."""
         text = self(e)
         if is_indicator(e) and "*" in text:
             return f"({text})"
@@ -228,17 +231,17 @@ class Printer(ABC):
     def _power(self, e: sp.Pow) -> str:
         base, exponent = e.args
         if exponent.is_Integer and 2 <= exponent <= MAX_UNROLLED_POWER:
-            return " * ".join([self._factor(base)] * int(exponent))
+            return " * ".join([self.factor(base)] * int(exponent))
         if exponent == sp.Rational(1, 2):
             return f"{self.library}.sqrt({self(base)})"
         if exponent == sp.Rational(-1, 2):
             return f"{self.library}.rsqrt({self(base)})"
         if exponent.is_Rational and exponent < 0:
-            return f"1.0 / {self._factor(1 / e)}"
+            return f"1.0 / {self.factor(1 / e)}"
         if base == sp.E:
             return f"{self.library}.exp({self(exponent)})"
         if base.is_number:
-            return f"{self.library}.exp({number(sp.log(base))} * {self._factor(exponent)})"
+            return f"{self.library}.exp({number(sp.log(base))} * {self.factor(exponent)})"
         return self._raised(base, exponent)
 
     def _tile(self, e: sp.Expr) -> str:
@@ -248,7 +251,7 @@ class Printer(ABC):
     def _step(self, e: sp.Expr) -> str:
         if e.args[1] == sp.Rational(1, 2):
             return f"0.5 * (1.0 + {self(Sign(e.args[0]))})"
-        u = self._factor(e.args[0])
+        u = self.factor(e.args[0])
         return f"{self.library}.where({u} == 0.0, {number(e.args[1])}, ({u} > 0.0).to(x.dtype))"
 
     def _piecewise(self, e: sp.Expr) -> str:

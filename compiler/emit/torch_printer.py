@@ -51,9 +51,12 @@ class TorchPrinter(Printer):
     library = "torch"
     calls = CALLS
 
-    def __init__(self, entries: Iterable[sp.Symbol], settled: Collection[sp.Symbol] = ()) -> None:
+    def __init__(
+        self, entries: Iterable[sp.Symbol], materialized: Collection[sp.Symbol] = (), *, indent: int = 4
+    ) -> None:
         super().__init__(entries)
-        self.settled = settled
+        self.indent = indent
+        self.materialized = materialized
         self.called: set[str] = set()  # helpers of trigonometry.py.jinja
         self.finite = {x, GRAD, *self.entries}  # what is finite for every finite input
 
@@ -62,12 +65,12 @@ class TorchPrinter(Printer):
         if self._is_finite(statement.value):
             self.finite |= {statement.target, *([statement.best] if statement.best else [])}
         lines = super().lines(statement)
-        if statement.target not in self.settled:
+        if statement.target not in self.materialized:
             return lines
         name = statement.target.name
         if len(lines) == 1:
-            return [f"{name} = _settled({lines[0].removeprefix(f'{name} = ')})"]
-        return [*lines, f"{name} = _settled({name})"]
+            return [f"{name} = _materialize({lines[0].removeprefix(f'{name} = ')})"]
+        return [*lines, f"{name} = _materialize({name})"]
 
     def _is_finite(self, e: sp.Expr) -> bool:
         return e in self.finite or e.is_number or (issubclass(type(e), BOUNDED) and all(map(self._is_finite, e.args)))
@@ -75,7 +78,7 @@ class TorchPrinter(Printer):
     def _contest(self, name: str, winner: Winner, best: sp.Symbol | None) -> list[str]:
         arguments = [BETTER[winner.best], "x", *map(self, winner.args)]
         targets = f"{name}, {name}_is, {f'{name}_last' if best else '_'}"
-        lines = wrapped(f"{targets} = _knockout(", arguments, ")", indent=4)
+        lines = wrapped(f"{targets} = _tournament(", arguments, ")", indent=self.indent)
         return [*lines, f"{best} = _best({BETTER[winner.best]}, *{name}_last)"] if best else lines
 
     def _extremum(self, name: str, value: sp.Expr) -> list[str]:
@@ -85,7 +88,7 @@ class TorchPrinter(Printer):
         constants = [number(e) for e in value.args if e.is_number]
         if constants and len(field) == 1:
             return [f"{name} = {self._clamped(value, field[0], *constants)}"]
-        lines = wrapped(f"{name} = _best(", [better, *field], ")", indent=4)
+        lines = wrapped(f"{name} = _best(", [better, *field], ")", indent=self.indent)
         return [*lines, *(f"{name} = {self._clamped(value, name, c)}" for c in constants)]
 
     def _clamped(self, value: sp.Expr, text: str, bound: str) -> str:
@@ -94,11 +97,11 @@ class TorchPrinter(Printer):
     def _chosen(self, name: str, select: Select) -> list[str]:
         winner, *entries = map(self, select.args)
         mask = self._mask(*select.args[1:])
-        return wrapped(f"{name} = _pick(", [mask, winner, f"{winner}_is", "x", *entries], ")", indent=4)
+        return wrapped(f"{name} = _select(", [mask, winner, f"{winner}_is", "x", *entries], ")", indent=self.indent)
 
     def _mask(self, *values: sp.Expr) -> str:
         """What keeps only the chosen one of the values: a product with 0 does if they are finite."""
-        return "_where" if all(map(self._is_finite, values)) else "_where_alone"
+        return "_mask" if all(map(self._is_finite, values)) else "_mask_nonfinite"
 
     def _if_won(self, winner: sp.Expr, k: int, value: sp.Expr) -> str:
         return f"{self._mask(value)}({self(winner)}_is[{k}], {self._tile(value)})"

@@ -98,7 +98,7 @@ class TritonPrinter(Printer):
         return f"tl.where({self(winner)} == {k}.0, {self._tile(value)}, 0.0)"
 
     def _step(self, e: sp.Expr) -> str:
-        u = self._factor(e.args[0])
+        u = self.factor(e.args[0])
         return f"tl.where({u} == 0.0, {number(e.args[1])}, ({u} > 0.0).to(x.dtype))"
 
     def _raised(self, base: sp.Expr, exponent: sp.Expr) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.lower.basis import lower_basis
+from learnact.compiler.lower.feature_matrix import lower_feature_matrix
 from learnact.compiler.lower.general import lower_general
 from learnact.compiler.lower.program import Block, Input, Program, Statement
-from learnact.compiler.lower.rows import lower_rows
 
 __all__ = ["Block", "Input", "Program", "Statement", "lower"]
 
@@ -16,9 +16,9 @@ def lower(activation: Activation) -> Program:
     if activation.features:
         inputs, forward, backward = lower_basis(activation)
         passes = [("basis", forward.operations + backward.operations)]
-        rows = lower_rows(activation, inputs, backward.results[1:])
+        feature_matrix = lower_feature_matrix(activation, inputs, backward.results[1:])
     else:
         inputs, forward, backward, passes = lower_general(activation)
         passes.append(("share", forward.operations + backward.operations))
-        rows = None
-    return Program(activation, inputs, forward, backward, tuple(passes), rows)
+        feature_matrix = None
+    return Program(activation, inputs, forward, backward, tuple(passes), feature_matrix)

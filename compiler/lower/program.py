@@ -48,7 +48,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Row:
+class FeatureRow:
     """How to fill a row: with a function of x, or with addend + factor left right, of x and rows before it."""
 
     symbol: sp.Symbol
@@ -68,10 +68,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Features as rows: F = (weights scales) . rows and F' = (weights slopes) . rows, both products with vectors."""
+class FeatureMatrix:
+    """A row for each feature: F = (weights scales) . rows and F' = (weights slopes) . rows, products with vectors."""
 
-    steps: tuple[Row, ...]  # in order of evaluation
+    steps: tuple[FeatureRow, ...]  # in order of evaluation
     order: tuple[sp.Symbol, ...]  # the rows' order in the matrix: that of the inputs' entries
     slopes: tuple[tuple[int, int, sp.Expr], ...]  # weight, row, what a unit of the weight adds to F' in that row
 
@@ -91,7 +91,7 @@ class Program:
     forward: Block  # one result: F
     backward: Block  # dF/dx, then dF/d(entry) input by input
     passes: tuple[tuple[str, int], ...]  # name of each pass and the operations of the whole after it
-    rows: Rows | None = None  # the features as a matrix, for eager torch
+    feature_matrix: FeatureMatrix | None = None  # for eager torch; None where a feature takes several operations
 
     @property
     def slope(self) -> sp.Expr:
@@ -115,8 +115,8 @@ class Program:
         lines.append(f"    slope = {self.slope}")
         entries = [e for i in self.inputs for e in i.entries]
         lines += [f"    d/d{e} = {p}" for e, p in zip(entries, self.partials, strict=True)]
-        if self.rows is not None:
-            lines += ["  rows, for eager code", *(f"    {r}" for r in self.rows.steps)]
+        if self.feature_matrix is not None:
+            lines += ["  feature matrix, for eager code", *(f"    {row}" for row in self.feature_matrix.steps)]
         lines.append("  passes")
         lines += [f"    {name:<14} {count} operations" for name, count in self.passes]
         return "\n".join(lines)

@@ -13,6 +13,7 @@ from learnact.compiler.resolve.sound import check
 from learnact.errors import BadExpression, UnknownName
 
 OPTIONS = ("--expr", "--param", "--name", "--law", "--backend")
+FLAGS = ("--lean",)
 BACKENDS = ("torch", "triton", "both")
 """Of emitted files: no kernels; kernels, required on CUDA; kernels where triton is installed."""
 
@@ -30,6 +31,7 @@ class Declaration:
     name: str | None = None  # class name in place of the derived one; an expression needs it
     law: str | None = None  # uniform:pi, in place of the family's law
     backend: str = "torch"  # of the emitted file: one of BACKENDS
+    lean: bool = False  # whether the emitted file lacks what only makes eager code on a CPU faster
 
     def __post_init__(self) -> None:
         if (self.spec is None) == (self.expr is None):
@@ -38,8 +40,7 @@ class Declaration:
             raise BadExpression("--expr needs a class name; add e.g. --name TanhMix")
         if self.spec is not None and self.params:
             raise BadExpression(f"--param belongs to --expr; {self.spec!r} declares its parameters itself")
-        if self.backend not in BACKENDS:
-            raise UnknownName("backend", self.backend, BACKENDS)
+        emission_options(self.backend, self.lean)
 
     @classmethod
     def read(cls, arguments: str) -> Declaration:
@@ -49,19 +50,23 @@ class Declaration:
         except ValueError as err:
             raise BadExpression(f"cannot read the declaration {arguments!r}: {err}") from err
         given: dict[str, list[str]] = {option: [] for option in OPTIONS}
-        specs = []
+        specs: list[str] = []
+        flags: list[str] = []
         rest = iter(words)
         for word in rest:
             if not word.startswith("--"):
                 specs.append(word)
+            elif word in FLAGS:
+                flags.append(word)
             elif word not in given:
-                raise UnknownName("option", word, OPTIONS)
+                raise UnknownName("option", word, (*OPTIONS, *FLAGS))
             else:
                 given[word].append(next(rest, ""))
         single = ("--expr", "--name", "--law", "--backend")
         expr, name, law, backend = (_at_most_one(given[o], f"{o} in {arguments!r}") for o in single)
         spec = _at_most_one(specs, f"SPEC in {arguments!r}")
-        return cls(spec, expr, tuple(given["--param"]), name, law, "torch" if backend is None else backend)
+        lean = _at_most_one(flags, f"--lean in {arguments!r}") is not None
+        return cls(spec, expr, tuple(given["--param"]), name, law, "torch" if backend is None else backend, lean)
 
     @property
     def arguments(self) -> str:
@@ -71,8 +76,7 @@ class Declaration:
             words += ["--param", param]
         for option, value in (("--name", self.name), ("--law", self.law)):
             words += [option, value] if value is not None else []
-        words += ["--backend", self.backend] if self.backend != "torch" else []
-        return shlex.join(words)
+        return shlex.join([*words, *emission_options(self.backend, self.lean)])
 
     def activation(self) -> Activation:
         """The checked activation. Raises any LearnactError of `registry`, `expression`, `sound` and `spec`."""
@@ -83,6 +87,15 @@ class Declaration:
         if law is not None:
             found = check(replace(found, family=replace(found.family, law=law)))
         return replace(found, class_name=self.name) if self.name is not None else found
+
+
+def emission_options(backend: str, lean: bool) -> list[str]:
+    """Command-line words for how a file is emitted. Raises UnknownName, BadExpression where the two exclude each other."""
+    if backend not in BACKENDS:
+        raise UnknownName("backend", backend, BACKENDS)
+    if lean and backend != "torch":
+        raise BadExpression(f"a lean file has no kernels: give either --lean or --backend {backend}")
+    return (["--backend", backend] if backend != "torch" else []) + (["--lean"] if lean else [])
 
 
 def _at_most_one(values: Sequence[str], what: str) -> str | None:

@@ -30,7 +30,7 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], Layout]] = {
 }
 CHANNEL_CASES = (((4, 3), -1), ((2, 5, 3), -1), ((2, 3, 4), 1), ((2, 3, 2, 2), 1), ((3, 2), 0), ((3,), -1))
 CHANNELS = 3
-BLOCK = 1 << 16  # elements that eager code may work on at a time, if the file does not say
+CHUNK = 1 << 16  # elements that eager code may work on at a time, if the file does not say
 TILE = 1009  # different points, again and again: a prime, so that no two blocks begin alike
 RAGGED = 4099  # elements of the last block
 
@@ -81,7 +81,7 @@ def check_blocks(subject: Subject) -> Finding:
     ledger, setting = Ledger(), subject.generic
     at, weight = (double(_random((TILE,), stream)) for stream in (640, 641))
     truth = subject.oracle(at, setting.values, exact=False)
-    size = (2 * getattr(subject.module, "BLOCK", BLOCK) + RAGGED) // 7 * 7
+    size = (2 * getattr(subject.module, "CHUNK", CHUNK) + RAGGED) // 7 * 7
     index = np.arange(size) % TILE
     whole = truth[index]
     sloped = whole.slope.times(weight[index])

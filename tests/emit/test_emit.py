@@ -343,11 +343,11 @@ PRINTED = [
     (sp.Piecewise((1, x > 0), (2, True)), "torch.where(x > 0.0, torch.full_like(x, 1.0), 2.0)"),
     (sp.Piecewise((x, sp.And(x > 0, x <= 1)), (a, True)), "torch.where((x <= 1.0) & (x > 0.0), x, a)"),
     (sp.Piecewise((x, x > 0)), 'torch.where(x > 0.0, x, float("nan"))'),
-    (choice.Select(b, 0, 0, a * x), "_where(b_is[2], a * x)"),
-    (choice.Select(b, 1, 0), "_where(b_is[0], torch.full_like(x, 1.0))"),
-    (2 * x * choice.Select(b, 0, 1, 0), "_where(b_is[1], 2.0 * x)"),
-    (choice.Select(b, 0, a / x), "_where_alone(b_is[1], a / x)"),
-    (choice.Select(b, 0, x**2), "_where_alone(b_is[1], x * x)"),
+    (choice.Select(b, 0, 0, a * x), "_mask(b_is[2], a * x)"),
+    (choice.Select(b, 1, 0), "_mask(b_is[0], torch.full_like(x, 1.0))"),
+    (2 * x * choice.Select(b, 0, 1, 0), "_mask(b_is[1], 2.0 * x)"),
+    (choice.Select(b, 0, a / x), "_mask_nonfinite(b_is[1], a / x)"),
+    (choice.Select(b, 0, x**2), "_mask_nonfinite(b_is[1], x * x)"),
 ]
 
 

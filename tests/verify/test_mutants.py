@@ -29,7 +29,7 @@ class Mutant:
 
 
 UPCAST = "torch.promote_types(first.dtype, torch.float32)"
-SAVED = "x, *parameters = ctx.saved_tensors\n        if _in_rows"
+SAVED = "x, *parameters = ctx.saved_tensors\n        if _use_feature_matrix"
 ROW = "torch.addcmul(h1, h2, x, value=0.5, out=h3)"
 PLAIN = "_Hermite3.forward(x, coefficients)"
 F3 = "return a0 + a1 * x + a2 * h2 + a3 * h3"
@@ -123,7 +123,7 @@ MUTANTS = {
         "deepcopy", FORWARD, f"    def __deepcopy__(self, memo):\n        return self\n\n{FORWARD}"
     ),
     "incoming gradient written to": Mutant(
-        "purity", "_blocks(parameters, x, grad)", "_blocks(parameters, x, grad.mul_(2.0).div_(2.0))"
+        "purity", "_chunks(parameters, x, grad)", "_chunks(parameters, x, grad.mul_(2.0).div_(2.0))"
     ),
     "input written to": Mutant("purity", "h2 = 0.5 * (x * x", "x.data.add_(0.0)\n    h2 = 0.5 * (x.mul_(1.0) * x"),
     "random numbers drawn": Mutant("purity", "h2 = 0.5 * (x", "torch.rand(1)\n    h2 = 0.5 * (x"),

@@ -25,21 +25,21 @@ ROUNDING = 1e-12  # fp64 sums of under 1e4 terms in another order
 @pytest.mark.parametrize("spec", EXACT)
 def test_rows_and_slopes_are_the_declared_ones_exactly(spec: str) -> None:
     program = lower(resolve(spec))
-    assert program.rows is not None
+    assert program.feature_matrix is not None
     found: dict[sp.Expr, sp.Expr] = {x: x}
     features: dict[sp.Expr, sp.Expr] = {}
-    for row in program.rows.steps:
+    for row in program.feature_matrix.steps:
         addend = found[row.addend] if row.addend is not None else 0
         product = row.factor * found[row.left] * found[row.right]
         found[row.symbol] = sp.expand(row.function if row.function is not None else addend + product)
         features[row.symbol] = row.scale * found[row.symbol]
-    in_order = [found[s] for s in program.rows.order]
+    in_order = [found[s] for s in program.feature_matrix.order]
     true: dict[sp.Expr, sp.Expr] = {}
     for f in program.activation.features:
         true[f.symbol] = sp.expand(f.value.xreplace(true))
-    for k, symbol in enumerate(program.rows.order):
+    for k, symbol in enumerate(program.feature_matrix.order):
         assert sp.expand(features[symbol] - true[symbol]) == 0
-        slope = sum(factor * in_order[row] for weight, row, factor in program.rows.slopes if weight == k)
+        slope = sum(factor * in_order[row] for weight, row, factor in program.feature_matrix.slopes if weight == k)
         assert vanishes(slope - sp.diff(true[symbol], x))
 
 
@@ -81,12 +81,12 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_what_takes_more_than_an_operation_has_no_rows(name: str) -> None:
-    assert lower(probe(*ODD[name])).rows is None
+    assert lower(probe(*ODD[name])).feature_matrix is None
 
 
 @pytest.mark.parametrize("spec", ["tropical:3", "sinusoid", "fourier_free:2"])
 def test_what_has_no_basis_has_no_rows(spec: str) -> None:
-    assert lower(resolve(spec)).rows is None
+    assert lower(resolve(spec)).feature_matrix is None
 
 
 @pytest.fixture(params=EMITTED)
@@ -103,7 +103,7 @@ def answers(module: ModuleType, x: torch.Tensor, grad: torch.Tensor, act: torch.
 def taken(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was worked out in rows."""
     calls: list[str] = []
-    for name in ("_value_in_rows", "_gradients_in_rows"):
+    for name in ("_value_by_matrix", "_gradients_by_matrix"):
         real: Any = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, name=name, real=real: calls.append(name) or real(*a))
     return calls
@@ -114,16 +114,16 @@ def taken(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_rows_give_what_whole_tensors_give(
     module: ModuleType, taken: list[str], shape: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "CHUNK", block)
     act = getattr(module, module.__all__[0])(dtype=torch.float64)
     x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     grads = [torch.randn(shape, dtype=torch.float64), torch.ones((), dtype=torch.float64).expand(shape)]
     for grad in grads:
         found = answers(module, x, grad, act)
-        assert taken == ["_value_in_rows", "_gradients_in_rows"]
+        assert taken == ["_value_by_matrix", "_gradients_by_matrix"]
         taken.clear()
         with monkeypatch.context() as patch:
-            patch.setattr(module, "_in_rows", lambda *_: False)
+            patch.setattr(module, "_use_feature_matrix", lambda *_: False)
             expected = answers(module, x, grad, act)
         for a, b in zip(found, expected, strict=True):
             assert a.shape == b.shape
@@ -144,7 +144,7 @@ def test_rows_are_left_where_they_do_not_serve(module: ModuleType, taken: list[s
     torch.vmap(act)(x)
     assert taken == []
     act(x)
-    assert taken == ["_value_in_rows"]
+    assert taken == ["_value_by_matrix"]
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
@@ -160,7 +160,7 @@ def test_batched_and_second_derivatives_do_without(module: ModuleType, taken: li
     y = act(x)
     grads = torch.randn(5, 3, 2, dtype=torch.float64)
     (batched,) = torch.autograd.grad(y, x, grads, is_grads_batched=True, retain_graph=True)
-    assert taken == ["_value_in_rows"]
+    assert taken == ["_value_by_matrix"]
     one_by_one = [torch.autograd.grad(y, x, g, retain_graph=True)[0] for g in grads]
     torch.testing.assert_close(batched, torch.stack(one_by_one), rtol=ROUNDING, atol=ROUNDING)
     assert torch.autograd.gradgradcheck(act, (x,))

@@ -50,7 +50,7 @@ def test_blocks_change_nothing(module: ModuleType, layout: str, monkeypatch: pyt
     cotangents = [torch.randn(x.shape, dtype=x.dtype), torch.ones((), dtype=x.dtype).expand(x.shape)]
     for cotangent in cotangents:
         whole = gradients(module, x, channels, channel_dim, cotangent)
-        monkeypatch.setattr(module, "BLOCK", SMALL)
+        monkeypatch.setattr(module, "CHUNK", SMALL)
         parts = gradients(module, x, channels, channel_dim, cotangent)
         monkeypatch.undo()
         assert whole[0].stride() == parts[0].stride()
@@ -61,15 +61,15 @@ def test_blocks_change_nothing(module: ModuleType, layout: str, monkeypatch: pyt
 def test_blocks_are_taken(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     value = module._value
-    monkeypatch.setattr(module, "BLOCK", SMALL)
-    monkeypatch.setattr(module, "_in_rows", lambda *_: False, raising=False)  # what a basis takes instead
+    monkeypatch.setattr(module, "CHUNK", SMALL)
+    monkeypatch.setattr(module, "_use_feature_matrix", lambda *_: False, raising=False)  # what a basis takes instead
     monkeypatch.setattr(module, "_value", lambda x, *p: calls.append(x.numel()) or value(x, *p))
     getattr(module, module.__all__[0])()(torch.randn(3, SMALL))
     assert calls == [SMALL] * 3
 
 
 def test_second_derivatives_see_whole_tensors(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOCK", SMALL)
+    monkeypatch.setattr(module, "CHUNK", SMALL)
     act = getattr(module, module.__all__[0])(dtype=torch.float64)
     x = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(act, (x,))

@@ -1,4 +1,4 @@
-"""The features as rows of a matrix: what eager code of a declared basis prints."""
+"""What feature_matrix.py.jinja prints: eager code of a declared basis, one operation a feature."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ from learnact.compiler.emit.layout import wrapped
 from learnact.compiler.emit.printer import number
 from learnact.compiler.emit.torch_printer import CALLS, TorchPrinter
 from learnact.compiler.lower import Program
-from learnact.compiler.lower.program import Row
+from learnact.compiler.lower.program import FeatureRow
 
 
-def rows_context(program: Program) -> dict[str, Any] | None:
-    """What rows.py.jinja prints, or None for a Program without rows."""
-    rows = program.rows
-    if rows is None:
+def feature_matrix_context(program: Program) -> dict[str, Any] | None:
+    """What feature_matrix.py.jinja prints, or None for a Program without one."""
+    matrix = program.feature_matrix
+    if matrix is None:
         return None
-    weights, targets, factors = zip(*rows.slopes, strict=True) if rows.slopes else ((), (), ())
+    weights, targets, factors = zip(*matrix.slopes, strict=True) if matrix.slopes else ((), (), ())
     return {
-        "signature": wrapped("def _features(", ["x", *(s.name for s in rows.order)], "):"),
-        "steps": [_line(row) for row in rows.steps],
-        "count": len(rows.order),
-        "reach": max(targets, default=-1) + 1,
-        "scales": wrapped("SCALES = (", [*map(number, rows.scales)], ",)" if len(rows.order) == 1 else ")"),
+        "signature": wrapped("def _features(", ["x", *(s.name for s in matrix.order)], "):"),
+        "steps": [_line(row) for row in matrix.steps],
+        "scales": wrapped("SCALES = (", [*map(number, matrix.scales)], ",)" if len(matrix.order) == 1 else ")"),
         "slopes": wrapped(
             "SLOPES = (",
             [f"({w}, {t}, {number(f)})" for w, t, f in zip(weights, targets, factors, strict=True)],
@@ -31,7 +29,7 @@ def rows_context(program: Program) -> dict[str, Any] | None:
     }
 
 
-def _line(row: Row) -> str:
+def _line(row: FeatureRow) -> str:
     name = row.symbol.name
     if row.function == 1:
         return f"{name}.fill_(1.0)"

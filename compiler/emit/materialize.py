@@ -1,7 +1,7 @@
-"""Which values of a block Inductor had better work out once.
+"""Which values of a block Inductor has to materialize.
 
-It writes a value out again in all that reads it, and with it what that value reads, whatever the loops have in common
-in the end: a recurrence grows like Fibonacci's numbers until it is compiled. A materialized value is read like memory.
+Inductor inlines a value into every expression that reads it, and with it all that the value itself reads, although one
+loop computes them all in the end: a recurrence grows like the Fibonacci numbers, and so does the time to compile it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from learnact.compiler.declare.kinks import Winner
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower.program import Block
 
-WRITTEN_OUT = 20
-"""Operations that a value read more than once may take when written out. Between 10 and 20 as fast to run and to
+INLINED = 20
+"""Operations that a value read more than once may take when inlined. Between 10 and 20 as fast to run and to
 compile; from 40 on nothing is gained for degree 8."""
 
 
-def settled(block: Block) -> frozenset[sp.Symbol]:
-    """Targets whose values are read more than once and take more than `WRITTEN_OUT` operations when written out."""
+def materialized(block: Block) -> frozenset[sp.Symbol]:
+    """Targets whose values are read more than once and take more than `INLINED` operations when inlined."""
     reads: Counter[sp.Symbol] = Counter()
     for e in block.all:
         reads.update(_symbols(e))
@@ -30,10 +30,10 @@ def settled(block: Block) -> frozenset[sp.Symbol]:
     for s in block.statements:
         symbols = _symbols(s.value)
         size[s.target] = int(sp.count_ops(s.value)) + sum(size[symbol] for symbol in symbols)
-        if isinstance(s.value, Winner) or s.value.has(sp.sin, sp.cos):  # the helpers settle those
+        if isinstance(s.value, Winner) or s.value.has(sp.sin, sp.cos):  # the helpers materialize those
             size[s.target] = 1
         elif not reads_x.isdisjoint(symbols):
-            if size[s.target] > WRITTEN_OUT and reads[s.target] > 1:
+            if size[s.target] > INLINED and reads[s.target] > 1:
                 found.add(s.target)
                 size[s.target] = 1
             else:
