@@ -62,7 +62,30 @@ def test_the_architecture_page_quotes_what_the_stages_print():
     assert misquoted(content) == []
 
 
+def stale_rooms(page: str) -> list[str]:
+    """Rows of the table of rooms whose lines are off by more than a quarter."""
+    rows = {
+        room: int(lines.replace(",", "")) for room, lines in re.findall(r"^\| `([\w/]+)/` \| ([\d,]+) \|", page, re.M)
+    }
+    wrong = []
+    for room, stated in rows.items():
+        files = [f for f in (ROOT / room).rglob("*") if f.suffix in {".py", ".jinja"} and room == home(f, rows)]
+        lines = sum(f.read_text(encoding="utf-8").count("\n") for f in files)
+        wrong += [f"{room}: {stated} stated, {lines} found"] if abs(lines - stated) > stated / 4 else []
+    return wrong
+
+
+def home(file: Path, rooms: dict[str, int]) -> str:
+    """The innermost of the rooms that a file lies in."""
+    return max((r for r in rooms if (ROOT / r) in file.parents), key=len)
+
+
+def test_the_table_of_rooms_is_not_stale():
+    assert stale_rooms((ROOT / "docs/architecture.md").read_text(encoding="utf-8")) == []
+
+
 def test_planted_faults_are_seen():
+    assert [row.split(":")[0] for row in stale_rooms("| `compiler/lower/` | 5,000 | x |")] == ["compiler/lower"]
     page = "`compiler/api.py:derive`, `compiler/api.py:absent`, `compiler/nowhere.py`, `tests/`"
     assert wrong_pointers(page) == ["compiler/api.py:absent", "compiler/nowhere.py"]
     quote = "    $ learnact-gen show hermite:3 --stage spec\n    class      Hermite3\n    class      Hermite4\n"

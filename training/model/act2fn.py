@@ -109,7 +109,10 @@ def _refusal() -> str:
 
 
 def install() -> None:
-    """Teach transformers the names, and to initialize these modules; a second call changes nothing."""
+    """Teach transformers the names and the initialization of these modules; a second call changes nothing.
+
+    Raises ImportError for a transformers without the methods that are extended.
+    """
     table: Any = type(ACT2FN)
     if hasattr(table, "__missing__"):
         return

@@ -27,11 +27,11 @@ Starts = Callable[[sp.Rational], Mapping[str, Sequence[float]]]
 MOST_LOST = 0.02
 """Of an activation's size that rounding may take, at most: five steps of bfloat16."""
 
-SETTLED = 0.05
+CONVERGED = 0.05
 """Relative change of a sigma that counts as none: half a unit of the second digit of 1.0."""
 
 MOST_PASSES = 10
-"""Passes after which a module that is called several times must have settled."""
+"""Passes after which a module that is called several times must have converged."""
 
 
 def measure(modules: Iterable[Swapped], run: Run) -> list[InputMoments]:
@@ -56,12 +56,13 @@ def calibrate(modules: Iterable[Swapped], starts: Starts | str | None, run: Run)
     behind layers already calibrated, and one pass suffices where each module is called once. A module that is called
     several times, in several places or in a loop, has one shape for all of its inputs: it gets the start for the sigma
     of all of them together. As that start changes the later inputs, passes are repeated until no sigma changes by more
-    than SETTLED; `InputMoments.calls` has the sigma of each call.
+    than CONVERGED; `InputMoments.calls` has the sigma of each call.
 
     Shapes of parameters are (length,) or (length, channels); all channels get the same values.
 
     Raises BadModel as `measure` does, when the start's names or lengths are not the module's, and where sigma does not
-    settle; BadConfig where the start's coefficients cancel so much that the module's precision does not hold F.
+    converge; UnknownName for a start that a module does not have; BadConfig where the start's coefficients cancel so
+    much that the module's precision does not hold F.
     """
     places, call = _asked(modules, run)
     solve = _solver(places, starts)
@@ -78,13 +79,13 @@ def calibrate(modules: Iterable[Swapped], starts: Starts | str | None, run: Run)
         moving = {
             module: moments.rounded
             for module, moments in found.items()
-            if len(moments.calls) > 1 and abs(1 - pooled.get(module, sp.oo) / moments.rounded) > SETTLED
+            if len(moments.calls) > 1 and abs(1 - pooled.get(module, sp.oo) / moments.rounded) > CONVERGED
         }
         if not moving:
             return list(found.values())
         pooled |= moving
     raise BadModel(
-        f"the sigma of {', '.join(found[m].path for m in moving)} does not settle: each is called several times, and "
+        f"the sigma of {', '.join(found[m].path for m in moving)} does not converge: each is called several times, and "
         f"after {MOST_PASSES} passes its inputs still change with its own start. Give each call an activation of its "
         "own, or leave these places out"
     )

@@ -21,8 +21,8 @@ def swap_per_channel(model: nn.Module, activation: Activation, run: Run, match: 
 
     `activation` is a SPEC, a class, or a function that takes those two keywords. `run` sends one batch through the
     model (a call, or the batch itself); the layers that make channels are followed through pointwise operations,
-    norms, dropout, residual sums, pooling and views up to each activation. Everything else is as in `swap`, its proof
-    that the new modules run included.
+    norms, dropout, residual sums, pooling and views up to each activation. `match` is as in `swap`, and so is
+    the proof that the new modules run.
 
     Raises BadModel as `swap` does, and for a place whose channels cannot be found or are of several numbers.
     """

@@ -23,7 +23,8 @@ def factory_of(activation: Activation, *, per_channel: bool = False) -> Factory:
     """What makes one module for each place: by keywords `num_parameters` and `channel_dim` if `per_channel`.
 
     A SPEC may end in `@start`; it is looked up among the generated classes and compiled otherwise. An instance is
-    deep-copied for every place. Raises BadModel for anything else, and what the compiler raises for a SPEC.
+    deep-copied for every place. Raises BadModel for anything else, UnknownName for a start
+    that the class does not have, and what the compiler raises for a SPEC.
     """
     if isinstance(activation, str):
         return _of_spec(activation)

@@ -28,14 +28,14 @@ def activation_parameters(model: nn.Module) -> list[nn.Parameter]:
 def parameter_groups(
     model: nn.Module, *, lr: float, weight_decay: float, lr_factor: float = 5.0
 ) -> list[dict[str, Any]]:
-    """Groups for any torch optimizer: matrices with weight decay; biases and norms without; activations at their rate.
+    """Groups of the parameters of `model` for any torch optimizer, each with its own `lr` and `weight_decay`.
 
         parameters with two or more dimensions    lr              weight_decay
         with fewer: biases, norms                 lr              0
         of learnable activations, of any shape    lr lr_factor    0
 
-    Decay would pull an activation's shape towards zero. Each group holds its own `lr` and `weight_decay`, and a
-    scheduler scales what it finds there. Frozen parameters are in no group, empty groups are left out.
+    Weight decay would pull an activation's shape towards zero. A scheduler scales the `lr` of each group. Frozen
+    parameters are in no group, empty groups are left out.
 
     Raises BadModel where nothing is left to train, and for rates that are no finite numbers of at least 0.
     """

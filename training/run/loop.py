@@ -153,7 +153,7 @@ def _unwrapped(batches: Iterable[Batch | TrainError]) -> Iterator[Batch]:
 
 @dataclass(frozen=True)
 class _Schedule(Dataset[Batch | TrainError]):
-    """The micro-batches of one process, in order; an error is handed on as it is.
+    """The micro-batches of one process, in order; an error is raised as it is.
 
     Raised in a worker, it would come out of the loader with the worker's whole traceback as its message.
     """
