@@ -71,8 +71,11 @@ def resolve(name: str) -> tuple[Any, dict[str, Any]]:
     key = next(name.removeprefix(p) for p in PREFIXES if name.startswith(p))
     if key == BY_PLACE:
         raise BadModel(_refusal())
+    half = torch.get_default_dtype() in (torch.float16, torch.bfloat16)
+    precision = {"dtype": torch.float32} if half else {}
     if key in _registered:
-        return _registered[key]
+        cls, keywords = _registered[key]
+        return cls, {**keywords, **precision}
     slug, _, start = key.partition("@")
     if slug in _registered:
         cls = _registered[slug][0]
@@ -88,7 +91,7 @@ def resolve(name: str) -> tuple[Any, dict[str, Any]]:
             ) from err
     if start and start not in cls.starts:
         raise UnknownName(f"start of {cls.spec}", start, cls.starts)
-    return cls, {"init": start or cls.starts[0]}
+    return cls, {"init": start or cls.starts[0], **precision}
 
 
 def restart(module: Any) -> None:
@@ -116,8 +119,8 @@ def install() -> None:
     table: Any = type(ACT2FN)
     if hasattr(table, "__missing__"):
         return
-    if not hasattr(PreTrainedModel, "_initialize_weights") or not hasattr(PreTrainedModel, "_get_dtype_plan"):
-        raise ImportError(f"{MODULE} needs transformers 5 with PreTrainedModel._initialize_weights and _get_dtype_plan")
+    if not hasattr(PreTrainedModel, "_initialize_weights"):
+        raise ImportError(f"{MODULE} needs transformers 5, with PreTrainedModel._initialize_weights")
 
     def missing(self: Any, name: str) -> tuple[Any, dict[str, Any]]:
         if isinstance(name, str) and is_named(name):
@@ -130,7 +133,6 @@ def install() -> None:
     table.__missing__ = missing
     table.__contains__ = contains
     _wrap_initialization()
-    _wrap_dtypes()
 
 
 def _wrap_initialization() -> None:
@@ -154,21 +156,6 @@ def _wrap_initialization() -> None:
             known(self, module, *args, **keywords)
 
     PreTrainedModel._initialize_weights = initialize
-
-
-def _wrap_dtypes() -> None:
-    known = PreTrainedModel._get_dtype_plan
-
-    @functools.wraps(known)
-    def plan(self: Any, dtype: torch.dtype) -> dict[str, torch.dtype]:
-        found = dict(known(self, dtype))
-        if dtype in (torch.float16, torch.bfloat16):
-            for path, module in self.named_modules():
-                if is_learnable(module):
-                    found |= {f"{path}.{name}": torch.float32 for name, _ in module.named_parameters()}
-        return found
-
-    PreTrainedModel._get_dtype_plan = plan
 
 
 install()

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from learnact import start as solve_start
-from learnact.errors import UnknownName
+from learnact.errors import BadLaw, UnknownName
 from learnact.training.errors import BadConfig, BadModel
 from learnact.training.model.learnable import is_learnable
 from learnact.training.model.moments import InputMoments, Pool, observe, round_sigma
@@ -144,7 +144,15 @@ def _solver(places: Mapping[str, nn.Module], starts: Starts | str | None) -> Sol
 
 
 def _fit(module: nn.Module, path: str, sigma: sp.Rational, solve: Solver) -> None:
-    assign(module, solve(module, sigma))
+    try:
+        values = solve(module, sigma)
+    except BadLaw as err:
+        raise BadModel(
+            f"the input of {path} has sigma {float(sigma):.2g} ({err}): what comes before it grows or shrinks beyond "
+            "use. A module that is called several times may feed itself: give each call an activation of its own, or "
+            "leave this place out"
+        ) from err
+    assign(module, values)
     lost = cancellation(module, float(sigma))
     if not lost <= MOST_LOST:
         raise BadConfig(
