@@ -169,7 +169,7 @@ def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any
     state = collect(training.model, training.optimizer, training.average)
     result: dict[str, Any] = {}
     if training.accelerator.is_main_process and records:
-        _save(out / "model", training, state)
+        _save(out / "model", training.model, state)
         lines = list(log.read(out))
         evaluations = [line for line in lines if line["kind"] == "eval"]
         final = {k: v for k, v in evaluations[-1].items() if k not in {"kind", "step"}}
@@ -180,18 +180,13 @@ def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any
     return result
 
 
-def _save(folder: Path, training: Training, state: State) -> None:
-    """Write the model for transformers' `from_pretrained`, averaged weights if there are any.
+def _save(folder: Path, model: nn.Module, state: State) -> None:
+    """Write the model for `learnact.transformers.from_pretrained`, averaged weights if there are any.
 
-    That builds an activation for each place, so one that all places share is written once for each of them.
+    Transformers' own `from_pretrained` takes it too where its configuration names one activation for all places.
     """
-    weights = dict(state.get("average", state["weights"]))
-    names = {id(p): name for name, p in training.model.named_parameters()}
-    for swapped in training.places:
-        for name, parameter in swapped.new.named_parameters():
-            weights.setdefault(f"{swapped.path}.{name}", weights[names[id(parameter)]].clone())
-    save: Any = training.model.save_pretrained  # transformers gives every model this method
-    save(folder, state_dict=weights)
+    save: Any = model.save_pretrained  # transformers gives every model this method
+    save(folder, state_dict=dict(state.get("average", state["weights"])))
 
 
 def _compare(out: Path, record: dict[str, Any]) -> None:

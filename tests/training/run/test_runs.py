@@ -19,6 +19,7 @@ from benchmarks import training
 from learnact.training.cli.main import main
 from learnact.training.run import loop, session
 from learnact.training.run.session import open_run
+from learnact.transformers import from_pretrained
 
 pytestmark = pytest.mark.xdist_group("train_runs")  # one worker: the first run is shared
 
@@ -45,12 +46,13 @@ LOADED_AGAIN = """
 import sys
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
-import learnact.training.model.act2fn
+from learnact.transformers import from_pretrained
 expected = load_file(sys.argv[2])["logits"]
-model, report = AutoModelForCausalLM.from_pretrained(sys.argv[1], output_loading_info=True)
+model, report = from_pretrained(sys.argv[1], output_loading_info=True)
 found = model.eval()(input_ids=torch.arange(16)[None]).logits
-print("equal" if found.equal(expected) and not report["missing_keys"] else report)
+acts = [block.mlp.act for block in model.transformer.h]
+shared = acts[0] is acts[1]
+print("equal" if shared and found.equal(expected) and not report["missing_keys"] else report)
 """
 SAME_LOSS = 2e-6
 """Relative. Two processes add the gradients of four micro-batches in another order than one: a few float32 roundings
@@ -115,7 +117,7 @@ def test_the_generated_file_and_the_calibration_are_kept(tmp_path: Path, capsys:
     begun = lines(out)[0]
     assert [c["path"] for c in begun["calibration"]] == [f"transformer.h.{k}.mlp.act" for k in range(2)]
     model = open_run(out)
-    assert model.config.activation_function == "learnact:hermite3@gelu"
+    assert model.config.activation_function == "learnact.transformers:hermite3@gelu"
 
 
 @pytest.mark.parametrize(("calibrate", "kept"), [((), True), (("--calibrate", "none"), False)])
@@ -135,6 +137,9 @@ def test_per_channel_runs_open_again(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert code == 0, err
     model = open_run(tmp_path / "run")
     assert model.transformer.h[0].mlp.act.coefficients.shape == (4, 64)
+    tokens = torch.arange(16)[None]
+    saved = from_pretrained(tmp_path / "run/model").eval()
+    assert saved(input_ids=tokens).logits.equal(model(input_ids=tokens).logits)
 
 
 def test_a_shared_activation_survives_every_way_of_saving(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
