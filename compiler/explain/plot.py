@@ -67,10 +67,10 @@ def figure_of(activations: Sequence[Activation]) -> Figure:
 def empty_figure(panels: int) -> Figure:
     """Make room for so many panels. Raises LearnactError where matplotlib is not installed."""
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
+        from matplotlib import figure  # noqa: PLC0415
     except ImportError as err:
         raise LearnactError("plot needs matplotlib, which is not installed; pip install 'learnact[plot]'") from err
-    return Figure(figsize=(PANEL[0], PANEL[1] * panels), layout="constrained")
+    return figure.Figure(figsize=(PANEL[0], PANEL[1] * panels), layout="constrained")
 
 
 def curves(derivation: Derivation) -> dict[str, tuple[Values, Values, Values]]:
