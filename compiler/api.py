@@ -8,15 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import sympy as sp
-
 from learnact.compiler.declare.laws import Law, Normal
 from learnact.compiler.declare.spec import Activation
-from learnact.compiler.emit.header import read
+from learnact.compiler.emit.target import Target, activation_of, declared, emitted_class, file_of, is_emitted
 from learnact.compiler.resolve.declaration import Declaration
-from learnact.compiler.resolve.registry import resolve
-from learnact.compiler.resolve.sound import check
-from learnact.errors import BadLaw
+from learnact.errors import BadLaw, BadTarget
 from learnact.files import cache_folder, write_whole
 from learnact.importing import import_file
 
@@ -26,31 +22,31 @@ if TYPE_CHECKING:
     from learnact.compiler.derive.derivation import Derivation
     from learnact.compiler.emit import Source
     from learnact.compiler.lower import Program
+    from learnact.compiler.resolve.number import Number
     from learnact.compiler.verify import Report
-
-Target = str | Activation
-"""The `target` of every function: a SPEC such as `hermite:5` or `file.py:object:5`, or an activation."""
-
 
 _loaded: dict[tuple[str, str, bool], type[nn.Module]] = {}  # by the declaration's digest, backend and leanness
 
 
-def derive(target: Target, law: Law | None = None, *, preserve: bool = False) -> Derivation:
-    """Solve every start of `target`, with its moments, under `law` (default: the family's); `preserve` as in `start`.
+def derive(target: Target, law: Law | str | None = None, *, preserve: bool = False) -> Derivation:
+    """Solve every start of `target`, with its moments, under `law`; `preserve` as in `start`.
 
-    Raises Divergent, NoClosedForm, and what `load` raises for a SPEC.
+    `target` is whatever names an activation: a SPEC such as `hermite:5`, `file.py:object:5` or
+    `package.module:object:5`, an Activation, a Declaration, or an emitted file, class or module. `law` is a Law or
+    text such as `uniform:pi`; the default is the family's.
+    Raises BadTarget, Divergent, NoClosedForm, and what `load` raises for a SPEC.
     """
     from learnact.compiler.derive import derive as derive_activation  # noqa: PLC0415
 
-    return derive_activation(_activation(target), law, preserve=preserve)
+    return derive_activation(activation_of(target), _law(law), preserve=preserve)
 
 
 def start(
     target: Target,
     name: str,
     *,
-    sigma: float | str | sp.Expr = 1,
-    law: Law | None = None,
+    sigma: Number = 1,
+    law: Law | str | None = None,
     preserve: bool = False,
 ) -> dict[str, tuple[float, ...]]:
     """Parameter values of the start `name` of `target` under N(0, sigma^2), or under `law`: parameter -> values.
@@ -66,31 +62,34 @@ def start(
     from learnact.compiler.declare.constants import evaluate  # noqa: PLC0415
     from learnact.compiler.derive import start as derive_start  # noqa: PLC0415
 
-    if law is not None and sigma != 1:
-        raise BadLaw(f"give either sigma={sigma} or law={law}, not both")
-    solved = derive_start(_activation(target), name, law or normal(sigma), preserve=preserve)
+    if not isinstance(name, str):
+        raise BadTarget(f"the start's name must be text such as 'balanced', found {name!r}")
+    given, of_sigma = _law(law), normal(sigma)
+    if given is not None and of_sigma.std != 1:
+        raise BadLaw(f"give either sigma={of_sigma.std} or law={given}, not both")
+    solved = derive_start(activation_of(target), name, given or of_sigma, preserve=preserve)
     return {parameter: tuple(float(evaluate(v)) for v in values) for parameter, values in solved.values.items()}
 
 
-def normal(sigma: float | str | sp.Expr) -> Normal:
+def normal(sigma: Number) -> Normal:
     """N(0, sigma^2) with an exact sigma, read from its decimal digits: 0.55 is 11/20. Raises BadLaw, BadExpression."""
-    from learnact.compiler.resolve.language import parse_constant  # noqa: PLC0415
+    from learnact.compiler.resolve.number import exact  # noqa: PLC0415
 
-    exact = sigma if isinstance(sigma, sp.Expr) else parse_constant(str(sigma), "sigma")
-    if not exact.is_positive:
-        raise BadLaw(f"sigma must be positive, found {exact}")
-    return Normal(exact)
+    number = exact(sigma, "sigma")
+    if not number.is_positive:
+        raise BadLaw(f"sigma must be positive, found {number}")
+    return Normal(number)
 
 
 def lower(target: Target) -> Program:
     """F, F' and every dF/dparameter of `target` as straight-line statements. Raises what `load` raises for a SPEC."""
     from learnact.compiler.lower import lower as lower_activation  # noqa: PLC0415
 
-    return lower_activation(_activation(target))
+    return lower_activation(activation_of(target))
 
 
 def emit(
-    target: Target | Declaration,
+    target: Target,
     out: str | Path | None = None,
     *,
     force: bool = False,
@@ -102,37 +101,43 @@ def emit(
     `backend` "both" adds Triton kernels for eager CUDA, "triton" makes CUDA an error where triton is not installed;
     the default is the declaration's, or "torch". `lean` leaves out what only makes eager code on a CPU faster; the
     default is the declaration's, or False.
-    Raises BadExpression for a lean file with kernels, WriteError if the file exists with other content and `force` is not given.
+    Raises BadExpression for a lean file with kernels, WriteError if the file exists with other content and `force` is
+    not given.
     """
-    from learnact.compiler.emit import emit as emit_activation  # noqa: PLC0415
-
-    if isinstance(target, Activation):
-        source = emit_activation(check(target), backend=backend or "torch", lean=bool(lean))
-    else:
-        declaration = target if isinstance(target, Declaration) else Declaration(spec=target)
-        lean = declaration.lean if lean is None else lean
-        declaration = replace(declaration, backend=backend or declaration.backend, lean=lean)
-        source = emit_activation(
-            declaration.activation(), origin=declaration.arguments, backend=declaration.backend, lean=declaration.lean
-        )
+    source = source_for(Path(out or "."), target, backend, lean)
     if out is not None:
         write_whole(Path(out) / source.filename, source.text, force=force)
     return source
 
 
-def load(target: Target | Declaration) -> type[nn.Module]:
+def source_for(folder: Path, target: Target, backend: str | None = None, lean: bool | None = None) -> Source:
+    """The source of a module that is to lie in `folder`: its header names a user's file from there. Raises as `emit`."""
+    from learnact.compiler.emit import emit as emit_activation  # noqa: PLC0415
+
+    found = declared(target)
+    if isinstance(found, Activation):
+        return emit_activation(found, backend=backend or "torch", lean=bool(lean))
+    found = replace(found, backend=backend or found.backend, lean=found.lean if lean is None else lean)
+    origin = found.as_seen_from(folder).arguments
+    return emit_activation(found.activation(), origin=origin, backend=found.backend, lean=found.lean)
+
+
+def load(target: Target) -> type[nn.Module]:
     """Compile `target` now and return the module's class; equal declarations give the same class object.
 
+    An emitted class, or a module of one, gives the class itself.
     The source is kept in `cache_folder()`, named by the digest of its body, and imported from there. Keep such a
     module by its state_dict, or emit the file: where nothing was loaded yet, a pickle does not find the class.
 
     Raises UnknownName, BadDegree or BadDeclaration for a SPEC that names no activation.
     """
-    activation = target.activation() if isinstance(target, Declaration) else _activation(target)
-    options = (target.backend, target.lean) if isinstance(target, Declaration) else ("torch", False)
-    key = activation.digest, *options
+    if (cls := emitted_class(target)) is not None:
+        return cls
+    found = declared(target)
+    options = (found.backend, found.lean) if isinstance(found, Declaration) else ("torch", False)
+    key = activation_of(found).digest, *options
     if key not in _loaded:
-        source = emit(target)
+        source = source_for(cache_folder(), found)
         name = f"{source.names.slug}_{source.body}.py"
         path = write_whole(cache_folder() / name, source.text, force=True)
         module_name = f"learnact_cached_{path.stem}"  # the digest in it tells contents apart
@@ -141,20 +146,27 @@ def load(target: Target | Declaration) -> type[nn.Module]:
     return _loaded[key]
 
 
-def verify(target: str | Path | Activation | Declaration, *, quick: bool = False) -> Report:
-    """Check emitted code against its declaration: `target` is an emitted file, or is compiled now.
+def verify(target: Target, *, quick: bool = False) -> Report:
+    """Check emitted code against its declaration: `target` is an emitted file, class or module, or is compiled now.
 
     `quick` skips the check under torch.compile, which takes seconds. A failed check is in the report, not an exception.
     """
     from learnact.compiler.verify import verify as verify_file  # noqa: PLC0415
 
-    if isinstance(target, Path) or (isinstance(target, str) and target.endswith(".py")):
-        return verify_file(Declaration.read(read(Path(target)).arguments).activation(), Path(target), quick=quick)
-    activation = target.activation() if isinstance(target, Declaration) else _activation(target)
+    found = declared(target)
+    activation = activation_of(found)
+    if is_emitted(target):
+        return verify_file(activation, file_of(target), quick=quick)
     with tempfile.TemporaryDirectory(prefix="learnact-") as folder:
-        source = emit(target, folder)
+        source = emit(found, folder)
         return verify_file(activation, Path(folder) / source.filename, quick=quick)
 
 
-def _activation(target: Target) -> Activation:
-    return check(target) if isinstance(target, Activation) else resolve(target)
+def _law(law: Law | str | None) -> Law | None:
+    from learnact.compiler.resolve.expression import parse_law  # noqa: PLC0415
+
+    if isinstance(law, str):
+        return parse_law(law)
+    if law is not None and not isinstance(law, Law):
+        raise BadTarget(f"law must be a Law such as Normal(), or text such as 'uniform:pi', found {law!r}")
+    return law

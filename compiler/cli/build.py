@@ -37,7 +37,7 @@ def emit(out: Path, backend: str, lean: bool, force: bool, form: str, **words: A
     from learnact.compiler.explain import formats  # noqa: PLC0415
     from learnact.files import check_free, write_whole  # noqa: PLC0415
 
-    sources = [api.emit(declaration, backend=backend, lean=lean) for declaration in declarations(**words)]
+    sources = [api.source_for(out, declaration, backend, lean) for declaration in declarations(**words)]
     for source in sources:  # all or none: the first file is not written if the last may not be
         check_free(out / source.filename, source.text, force=force)
     rows = []

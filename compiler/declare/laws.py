@@ -18,7 +18,10 @@ told from what is 40 digits of cancellation apart; farther out no activation in 
 
 
 def _positive(law: object, name: str, value: object) -> sp.Expr:
-    expr = sp.sympify(value, strict=True)
+    try:
+        expr = sp.sympify(value, strict=True)
+    except sp.SympifyError as err:
+        raise BadLaw(f"{type(law).__name__}: {name} must be a number or a SymPy expression, found {value!r}") from err
     if expr.is_positive is False or (not expr.is_finite and not expr.free_symbols):
         raise BadLaw(f"{type(law).__name__}: {name} must be positive and finite, found {expr}")
     if expr.free_symbols and expr.is_positive is None:

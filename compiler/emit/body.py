@@ -10,8 +10,8 @@ import sympy as sp
 
 from learnact.compiler.declare.kinks import Select, is_indicator
 from learnact.compiler.emit.layout import LINE, nested, wrapped
-from learnact.compiler.emit.printer import GRAD, number
 from learnact.compiler.emit.materialize import materialized
+from learnact.compiler.emit.printer import GRAD, number
 from learnact.compiler.emit.torch_printer import TorchPrinter
 from learnact.compiler.lower import Block, Program, Statement
 from learnact.compiler.lower.names import Fresh

@@ -13,7 +13,6 @@ from typing import Literal
 from learnact.compiler.emit import emit, header
 from learnact.compiler.emit import plan as golden
 from learnact.compiler.emit.plan import generated_folder
-from learnact.compiler.resolve.declaration import Declaration
 from learnact.errors import BadDeclaration, WriteError
 from learnact.files import write_whole
 
@@ -112,10 +111,10 @@ def _against_plan(folder: Path, expected: Mapping[str, str], listed: set[str]) -
 def _against_headers(folder: Path) -> list[Difference]:
     found = []
     for name in sorted(_emitted_names(folder)):
-        declaration = Declaration.read(header.read(folder / name).arguments)
+        declaration = header.declaration(folder / name)
         source = emit(
             declaration.activation(),
-            origin=declaration.arguments,
+            origin=declaration.as_seen_from(folder).arguments,
             backend=declaration.backend,
             lean=declaration.lean,
         )

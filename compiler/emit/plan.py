@@ -10,7 +10,7 @@ from pathlib import Path
 from learnact.compiler.declare.names import Names
 from learnact.compiler.emit import emit
 from learnact.compiler.emit.render import environment
-from learnact.compiler.resolve.registry import family, family_names, resolve
+from learnact.compiler.resolve.registry import family, resolve, shipped_names
 from learnact.errors import BadDeclaration
 from learnact.version import __version__
 
@@ -42,7 +42,7 @@ def plan(specs: Sequence[str] = GENERATED) -> dict[str, str]:
 def families() -> list[tuple[str, str, tuple[int, int] | None]]:
     """Each family's class name without a degree, its name, and its lowest and highest degree."""
     rows = []
-    for name in family_names():
+    for name in shipped_names():
         degrees = family(name).degrees
         rows.append((Names.of(name, None).cls, name, None if degrees is None else (min(degrees), max(degrees))))
     return rows

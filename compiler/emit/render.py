@@ -87,9 +87,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def context(
-    program: Program, derivation: Derivation, backend: str = "torch", *, lean: bool = False
-) -> dict[str, Any]:
+def context(program: Program, derivation: Derivation, backend: str = "torch", *, lean: bool = False) -> dict[str, Any]:
     """Everything the templates print, as strings, lists and numbers."""
     activation = program.activation
     family, names = activation.family, activation.names
@@ -99,7 +97,8 @@ def context(
     arguments = ["x", *(f"{i}_" if i in own else i for i in inputs)]
     body = element_wise(program)
     unpack = [
-        f"{_targets(i.entries)} = {argument}.unbind()" for i, argument in zip(program.inputs, arguments[1:], strict=True)
+        f"{_targets(i.entries)} = {argument}.unbind()"
+        for i, argument in zip(program.inputs, arguments[1:], strict=True)
     ]
     slim = lean_context(program, derivation, arguments, unpack) if lean else None
     return {
@@ -140,9 +139,7 @@ def context(
             ")",
             indent=8,
         ),
-        "jagged": wrapped(
-            "return _jagged(", [names.slug, "x", *parameters, "channel_dim=channel_dim"], ")", indent=8
-        ),
+        "jagged": wrapped("return _jagged(", [names.slug, "x", *parameters, "channel_dim=channel_dim"], ")", indent=8),
         "plain": wrapped(f"return _{names.cls}.forward(", ["x", *inputs], ")", indent=8),
         "apply": wrapped("return function.apply(", ["x", *inputs], ")", indent=4),
         "value_signature": wrapped("def _value(", arguments, "):"),

@@ -19,7 +19,7 @@ PICTURES = "pictures"
 
 def write(folder: Path, *, pictures: bool = False) -> Iterator[Path]:
     """Write every page and the index into `folder`, with `pictures` the drawings too; yield the paths."""
-    families = [registry.family(name) for name in registry.family_names()]
+    families = [registry.family(name) for name in registry.shipped_names()]
     for family in families:
         yield write_whole(folder / f"{family.name}.md", page(family), force=True)
         if pictures:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from learnact.compiler.declare.spec import Activation
+from learnact.compiler.resolve import paths
 from learnact.compiler.resolve.expression import from_expression, parse_law, parse_params
 from learnact.compiler.resolve.registry import resolve
 from learnact.compiler.resolve.sound import check
@@ -25,7 +27,7 @@ class Declaration:
     Raises BadExpression for options that exclude each other or lack another, UnknownName for an unknown backend.
     """
 
-    spec: str | None = None  # hermite:5, file.py:object:5
+    spec: str | None = None  # hermite:5, file.py:object:5, package.module:object:5
     expr: str | None = None  # a*tanh(b*x) + c*x
     params: tuple[str, ...] = ()  # a=1, b=1 ...: start values of the expression's parameters
     name: str | None = None  # class name in place of the derived one; an expression needs it
@@ -77,6 +79,14 @@ class Declaration:
         for option, value in (("--name", self.name), ("--law", self.law)):
             words += [option, value] if value is not None else []
         return shlex.join([*words, *emission_options(self.backend, self.lean)])
+
+    def as_seen_from(self, folder: Path) -> Declaration:
+        """The same for the header of a file in `folder`: a file in the SPEC is relative to it."""
+        return self if self.spec is None else replace(self, spec=paths.as_seen_from(folder, self.spec))
+
+    def from_within(self, folder: Path) -> Declaration:
+        """Undo `as_seen_from`: a file in the SPEC is relative to the current folder again."""
+        return self if self.spec is None else replace(self, spec=paths.from_within(folder, self.spec))
 
     def activation(self) -> Activation:
         """The checked activation. Raises any LearnactError of `registry`, `expression`, `sound` and `spec`."""

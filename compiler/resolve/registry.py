@@ -1,4 +1,4 @@
-"""From a SPEC to the activation: `hermite:5`, `sinusoid`, `path/to/file.py:object:5`."""
+"""From a SPEC to the activation: `hermite:5`, `sinusoid`, `path/to/file.py:object:5`, `package.module:object:5`."""
 
 from __future__ import annotations
 
@@ -10,38 +10,56 @@ from types import ModuleType
 
 from learnact.compiler import families
 from learnact.compiler.declare.spec import Activation, Family
+from learnact.compiler.resolve.paths import split
+from learnact.compiler.resolve.plugins import family_among, family_at, is_import_path, plugin, plugin_names
 from learnact.compiler.resolve.sound import check
 from learnact.errors import BadDeclaration, BadDegree, UnknownName, declared_code, one_line
 from learnact.importing import import_file
 
 
-def family_names() -> tuple[str, ...]:
+def shipped_names() -> tuple[str, ...]:
     """Names of the families that ship with the compiler, sorted; none is imported."""
     return tuple(sorted(m.name for m in pkgutil.iter_modules(families.__path__) if not m.name.startswith("_")))
 
 
+def family_names() -> tuple[str, ...]:
+    """Names of all families that are installed, sorted: those that ship with the compiler and those of plugins."""
+    return tuple(sorted({*shipped_names(), *plugin_names()}))
+
+
 def family(name: str) -> Family:
-    """The family of this name; only its module is imported. Raises UnknownName."""
-    if name not in family_names():
+    """The family of this name; only its module is imported. A shipped one comes before a plugin's of its name.
+
+    Raises UnknownName, and BadDeclaration for a plugin that does not work.
+    """
+    if name in shipped_names():
+        return getattr(importlib.import_module(f"{families.__name__}.{name}"), name)
+    if name not in plugin_names():
         raise UnknownName("family", name, family_names())
-    return getattr(importlib.import_module(f"{families.__name__}.{name}"), name)
+    return plugin(name)
 
 
 def resolve(spec: str) -> Activation:
-    """The checked activation of a SPEC: `family[:degree]` or `file.py:object[:degree]`.
+    """The checked activation of a SPEC: `family`, `file.py:object` or `package.module:object`, then `:degree`.
 
-    A file is the user's own Python and is executed. Raises UnknownName, BadDegree, and BadDeclaration for a file
-    that cannot be imported or holds no such Family.
+    A file or module is the user's own Python and is executed. Raises UnknownName, BadDegree, and BadDeclaration for
+    a file or module that cannot be imported or holds no such Family.
     """
-    path, separator, rest = spec.partition(".py:")
-    if separator:
-        name, *degree = rest.split(":")
-        found = family_of_file(Path(f"{path}.py"), name)
+    parts = split(spec)
+    if parts is not None:
+        name, *degree = parts[1].split(":")
+        found = family_of_file(Path(parts[0]), name)
     elif spec.endswith(".py"):
         raise BadDeclaration(f"{spec!r} names no object; write {spec}:OBJECT or {spec}:OBJECT:DEGREE")
     else:
         name, *degree = spec.split(":")
-        found = family(name)
+        if name not in family_names() and is_import_path(name, *degree[:1]):
+            if not degree:
+                raise BadDeclaration(f"{spec!r} names no object; write {spec}:OBJECT or {spec}:OBJECT:DEGREE")
+            module, name, *degree = spec.split(":")
+            found = family_at(module, name)
+        else:
+            found = family(name)
     if len(degree) > 1:
         raise BadDegree(f"{spec!r} has {len(degree)} degrees; write one, as in '{name}:5'")
     number = _degree(spec, degree[0]) if degree else None
@@ -50,13 +68,8 @@ def resolve(spec: str) -> Activation:
 
 
 def family_of_file(path: Path, name: str) -> Family:
-    """Execute a user's Python file and take the Family called `name` from it. Raises BadDeclaration, UnknownName."""
-    found = {key: value for key, value in vars(_execute(path)).items() if isinstance(value, Family)}
-    if name not in found:
-        if not found:
-            raise BadDeclaration(f"{path} holds no Family; declare one, `learnact-gen new NAME` writes an example")
-        raise UnknownName(f"Family in {path}", name, found)
-    return found[name]
+    """The Family called `name` in a user's Python file, which is executed. Raises BadDeclaration, UnknownName."""
+    return family_among(vars(_execute(path)), name, str(path))
 
 
 def _degree(spec: str, text: str) -> int:

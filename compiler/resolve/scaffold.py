@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from learnact.compiler.declare.names import check_identifier
-from learnact.compiler.resolve.registry import family_names
+from learnact.compiler.resolve.registry import shipped_names
 from learnact.errors import BadName
 
 FAMILY = Template('''\
@@ -61,7 +61,7 @@ def family_file(name: str, path: str) -> str:
     check_identifier(name, "family name")
     if name in TAKEN:
         raise BadName(f"the family name {name!r} is used by the file itself; choose another")
-    if name in family_names():
+    if name in shipped_names():
         raise BadName(f"the family name {name!r} is taken by a family that ships with the compiler; choose another")
     for module in (name, Path(path).stem):
         _check_module(module)

@@ -21,6 +21,10 @@ class UnknownName(LearnactError):
         super().__init__(f"unknown {kind} {asked!r}; {hint}")
 
 
+class BadTarget(LearnactError, TypeError):
+    """An argument that names no activation, or is of a type that the function does not take."""
+
+
 class BadDegree(LearnactError):
     """A degree outside the family's range, missing where one is needed, or given where there is none."""
 
