@@ -65,6 +65,10 @@ RESERVED |= {
     "float",
     "len",
     "tuple",
+    "learnable_activation",
+    "reset_parameters",
+    "empty",
+    "unpack_dual",
 }
 
 

@@ -19,6 +19,7 @@ from learnact.compiler.verify import (
     checks_second,
     checks_shapes,
     checks_starts,
+    checks_surroundings,
     checks_text,
     checks_values,
 )
@@ -60,7 +61,7 @@ CHECKS: dict[str, CheckFunction] = {
     "vmap": checks_autograd.check_vmap,
     "per_sample_gradients": checks_autograd.check_per_sample_gradients,
     "shapes": checks_shapes.check_shapes,
-    "blocks": checks_shapes.check_blocks,
+    "chunks": checks_shapes.check_chunks,
     "channels": checks_shapes.check_channels,
     "frozen_parts": checks_shapes.check_frozen_parts,
     "errors": checks_module.check_errors,
@@ -69,6 +70,10 @@ CHECKS: dict[str, CheckFunction] = {
     "purity": checks_module.check_purity,
     "autocast": checks_module.check_autocast,
     "nan": checks_module.check_nan,
+    "in_place": checks_surroundings.check_in_place,
+    "reset_parameters": checks_surroundings.check_reset_parameters,
+    "tracing": checks_surroundings.check_tracing,
+    "jagged": checks_surroundings.check_jagged,
 }
 """Checks of the executed module, in order."""
 

@@ -31,11 +31,12 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], Layout]] = {
 CHANNEL_CASES = (((4, 3), -1), ((2, 5, 3), -1), ((2, 3, 4), 1), ((2, 3, 2, 2), 1), ((3, 2), 0), ((3,), -1))
 CHANNELS = 3
 CHUNK = 1 << 16  # elements that eager code may work on at a time, if the file does not say
-TILE = 1009  # different points, again and again: a prime, so that no two blocks begin alike
-RAGGED = 4099  # elements of the last block
+TILE = 1009  # different points, again and again: a prime, so that no two chunks begin alike
+RAGGED = 4099  # elements of the last chunk
 
 
-def _random(shape: tuple[int, ...], stream: int) -> Tensor:
+def random(shape: tuple[int, ...], stream: int) -> Tensor:
+    """Doubles of size 1.5, the same for a stream whenever asked."""
     return torch.tensor(points.rng(stream).normal(scale=1.5, size=shape))
 
 
@@ -43,21 +44,21 @@ def check_shapes(subject: Subject) -> Finding:
     """Values, input gradients and parameter gradients for every layout, against the oracle element by element."""
     ledger, setting = Ledger(), subject.generic
     for label, (shape, layout) in LAYOUTS.items():
-        leaf = _random(shape, 600).requires_grad_()
+        leaf = random(shape, 600).requires_grad_()
         x = layout(leaf)
         parameters = subject.tensors(setting.values, torch.float64)
         out = subject.function(x, *parameters)
         expect(out.shape == x.shape, f"{label}: shape {tuple(x.shape)} in, {tuple(out.shape)} out")
-        cotangent = layout(_random(shape, 601))
+        cotangent = layout(random(shape, 601))
         slope, *gradients = torch.autograd.grad(out, [x, *parameters], cotangent)
         expect(slope.shape == x.shape, f"{label}: gradient of shape {tuple(slope.shape)} for {tuple(x.shape)}")
         for p, g in zip(parameters, gradients, strict=True):
             expect(g.shape == p.shape, f"{label}: parameter gradient of shape {tuple(g.shape)} for {tuple(p.shape)}")
-        _compare(subject, ledger, label, (x, out, cotangent, slope, gradients), setting.values)
+        compare(subject, ledger, label, (x, out, cotangent, slope, gradients), setting.values)
     return ledger.finding(f"numbers in {len(LAYOUTS)} layouts")
 
 
-def _compare(
+def compare(
     subject: Subject,
     ledger: Ledger,
     label: str,
@@ -76,10 +77,10 @@ def _compare(
     ledger.compare(known.error(flat), bound, f"{label}, parameter gradients")
 
 
-def check_blocks(subject: Subject) -> Finding:
-    """More elements than eager code processes per block, the last block partial: in one row, and in rows of seven."""
+def check_chunks(subject: Subject) -> Finding:
+    """More elements than eager code processes per chunk, the last chunk partial: in one row, and in rows of seven."""
     ledger, setting = Ledger(), subject.generic
-    at, weight = (double(_random((TILE,), stream)) for stream in (640, 641))
+    at, weight = (double(random((TILE,), stream)) for stream in (640, 641))
     truth = subject.oracle(at, setting.values, exact=False)
     size = (2 * getattr(subject.module, "CHUNK", CHUNK) + RAGGED) // 7 * 7
     index = np.arange(size) % TILE
@@ -102,7 +103,7 @@ def check_blocks(subject: Subject) -> Finding:
             ("value", "slope", "parameter gradients"), (whole.value, sloped, sums), found, bounds, strict=True
         ):
             ledger.compare(known.error(number), bound, f"{what} in shape {tuple(x.shape)}")
-    return ledger.finding(f"numbers in blocks of {size} elements")
+    return ledger.finding(f"numbers in chunks: all {size} elements")
 
 
 def check_channels(subject: Subject) -> Finding:
@@ -110,8 +111,8 @@ def check_channels(subject: Subject) -> Finding:
     ledger = Ledger()
     columns = [points.perturbed(subject.settings[0].values, 610 + k) for k in range(CHANNELS)]
     for shape, axis in CHANNEL_CASES:
-        x = _random(shape, 620).requires_grad_()
-        cotangent = _random(shape, 621)
+        x = random(shape, 620).requires_grad_()
+        cotangent = random(shape, 621)
         parameters = subject.channels(columns, torch.float64)
         module = subject.cls(CHANNELS, channel_dim=axis, dtype=torch.float64)
         with torch.no_grad():
@@ -129,14 +130,14 @@ def check_channels(subject: Subject) -> Finding:
             for c, values in enumerate(columns):
                 part = [t.select(axis, c) for t in (x, out, cotangent, slope)]
                 own = [g[:, c] for g in gradients]
-                _compare(subject, ledger, label, (part[0], part[1], part[2], part[3], own), values)
+                compare(subject, ledger, label, (part[0], part[1], part[2], part[3], own), values)
     return ledger.finding(f"numbers in {len(CHANNEL_CASES)} channel layouts")
 
 
 def check_frozen_parts(subject: Subject) -> Finding:
     """requires_grad of x and of each parameter, on and off, changes no gradient that is required."""
     setting = subject.generic
-    x = _random((6,), 630)
+    x = random((6,), 630)
     whole = subject.tensors(setting.values, torch.float64)
     leaf = x.clone().requires_grad_()
     slope, *gradients = torch.autograd.grad(subject.function(leaf, *whole).sum(), [leaf, *whole])

@@ -64,7 +64,13 @@ def check_names(subject: Subject) -> Finding:
 
 def _attributes(subject: Subject, starts: tuple[str, ...]) -> None:
     activation, cls = subject.activation, subject.cls
-    known = {"spec": activation.names.spec, "degree": activation.degree, "law": str(subject.law), "starts": starts}
+    known = {
+        "learnable_activation": True,
+        "spec": activation.names.spec,
+        "degree": activation.degree,
+        "law": str(subject.law),
+        "starts": starts,
+    }
     for key, value in known.items():
         found = getattr(cls, key, "nothing")
         expect(found == value, f"{activation.names.cls}.{key} is {found!r}, not {value!r}")

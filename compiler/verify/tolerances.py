@@ -81,11 +81,11 @@ for compiled code flushes subnormals."""
 
 SUMMATION = 4.0
 """Further roundings of a gradient summed over a few dozen points, in units of eps * sum |terms|: torch sums in
-blocks, so the depth of the additions, not the number of terms, counts."""
+chunks, so the depth of the additions, not the number of terms, counts."""
 
 LONG_SUMMATION = 1024.0
 """The same for a sum over 1e5 points: a BLAS may add long rows one by one, and the square root of their number counts.
-A block that is forgotten is a fraction of all terms, 1e12 times this."""
+A chunk that is forgotten is a fraction of all terms, 1e12 times this."""
 
 UNDECIDED = 64.0
 """Nearer than eps * this * scale to a kink, rounding decides the branch: slopes are not compared there."""

@@ -1,4 +1,4 @@
-"""Eager CPU code works block by block: the same numbers as at once, whatever the layout."""
+"""Eager CPU code works chunk by chunk: the same numbers as at once, whatever the layout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from modules import module_of
 
 SPECS = ("hermite:3", "fourier:3", "tropical_rational:2")
-SMALL = 7  # elements in a block: less than any row below
+SMALL = 7  # elements in a chunk: less than any row below
 SUM_ERROR = 1e-12  # fp64 sums of under 1e4 terms in another order
 
 
@@ -43,7 +43,7 @@ LAYOUTS: dict[str, tuple[Callable[[], torch.Tensor], int, int]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_blocks_change_nothing(module: ModuleType, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_change_nothing(module: ModuleType, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make, channels, channel_dim = LAYOUTS[layout]
     torch.manual_seed(0)
     x = make().double().requires_grad_()
@@ -58,7 +58,7 @@ def test_blocks_change_nothing(module: ModuleType, layout: str, monkeypatch: pyt
             torch.testing.assert_close(a, b, rtol=SUM_ERROR, atol=SUM_ERROR)
 
 
-def test_blocks_are_taken(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_are_taken(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     value = module._value
     monkeypatch.setattr(module, "CHUNK", SMALL)

@@ -214,6 +214,7 @@ def formatted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if activation.degree == HIGH:
             activation = replace(activation, family=replace(activation.family, fit=None))
         write(emit(activation), folder)
+        write(emit(activation, lean=True), folder / "lean")
     return folder
 
 
@@ -238,14 +239,14 @@ def test_a_formatter_has_nothing_to_change(formatted: Path) -> None:
 
 
 def test_files_parse_without_a_warning(formatted: Path) -> None:
-    for file in formatted.iterdir():
+    for file in formatted.rglob("*.py"):
         tree = ast.parse(file.read_text())
         imported = {
             n.module if isinstance(n, ast.ImportFrom) else n.names[0].name
             for n in ast.walk(tree)
             if isinstance(n, (ast.Import, ast.ImportFrom))
         }
-        assert imported <= {"torch"}
+        assert imported <= {"torch", "torch.autograd.forward_ad"}
 
 
 def test_long_lines_break_where_a_formatter_breaks_them() -> None:
@@ -384,10 +385,10 @@ def test_an_activation_with_an_unknown_node_is_refused_whole(tmp_path: Path) -> 
 # Names that a user gives.
 
 PARAMETERS = """
-a0 part1 best1 winner1 winner1_is winner1_last cos1 wide partials parameters parameter values rest products t p a_
-function
+a0 part1 best1 winner1 winner1_is winner1_last cos1 sum1 wide partials parameters parameter values rest products t p a_
+function empty unpack_dual shape entry name channels mask reset_parameters learnable_activation
 """.split()
-REFUSED = {"parameters", "function", "a_"}
+REFUSED = {"parameters", "function", "a_", "empty", "unpack_dual", "reset_parameters", "learnable_activation"}
 
 
 def executed(source: Source) -> dict:
@@ -399,14 +400,17 @@ def executed(source: Source) -> dict:
 
 @pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["first", "last"])
-def test_a_module_computes_with_parameters_of_any_name_that_is_not_refused(name: str, order: tuple[int, int]) -> None:
+@pytest.mark.parametrize("lean", [False, True], ids=["full", "lean"])
+def test_a_module_computes_with_parameters_of_any_name_that_is_not_refused(
+    name: str, order: tuple[int, int], lean: bool
+) -> None:
     pairs = [(name, "0.5"), ("a", "2")]
     try:
         activation = from_expression(f"{name}*Max(0, x) + a*cos(x*{name})", dict(pairs[k] for k in order), "Trial")
     except BadName:
         assert name in REFUSED
         return
-    trial = executed(emit(activation))["Trial"](init="declared", dtype=torch.float64)
+    trial = executed(emit(activation, lean=lean))["Trial"](init="declared", dtype=torch.float64)
     point = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
     value = trial(point)
     value.backward()

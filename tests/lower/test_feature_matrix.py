@@ -1,4 +1,4 @@
-"""Bases as rows of a matrix: exactly the declared features, and eager code that takes them where they serve."""
+"""Bases as feature matrices: exactly the declared features, and eager code that uses them where they serve."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_what_takes_more_than_an_operation_has_no_rows(name: str) -> None:
+def test_what_takes_more_than_an_operation_has_no_matrix(name: str) -> None:
     assert lower(probe(*ODD[name])).feature_matrix is None
 
 
 @pytest.mark.parametrize("spec", ["tropical:3", "sinusoid", "fourier_free:2"])
-def test_what_has_no_basis_has_no_rows(spec: str) -> None:
+def test_what_has_no_basis_has_no_matrix(spec: str) -> None:
     assert lower(resolve(spec)).feature_matrix is None
 
 
@@ -101,7 +101,7 @@ def answers(module: ModuleType, x: torch.Tensor, grad: torch.Tensor, act: torch.
 
 @pytest.fixture
 def taken(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was worked out in rows."""
+    """What was computed by the feature matrix."""
     calls: list[str] = []
     for name in ("_value_by_matrix", "_gradients_by_matrix"):
         real: Any = getattr(module, name)
@@ -110,11 +110,11 @@ def taken(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("shape", [(7, 11), (1,), (), (0,), (3, 0), (2, 3, 5)])
-@pytest.mark.parametrize("block", [4, 1 << 16])
-def test_rows_give_what_whole_tensors_give(
-    module: ModuleType, taken: list[str], shape: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("chunk", [4, 1 << 16])
+def test_the_matrix_gives_what_whole_tensors_give(
+    module: ModuleType, taken: list[str], shape: tuple[int, ...], chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", block)
+    monkeypatch.setattr(module, "CHUNK", chunk)
     act = getattr(module, module.__all__[0])(dtype=torch.float64)
     x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     grads = [torch.randn(shape, dtype=torch.float64), torch.ones((), dtype=torch.float64).expand(shape)]
@@ -134,7 +134,7 @@ class Labelled(torch.Tensor):
     """A subclass, of which a matrix in plain memory knows nothing."""
 
 
-def test_rows_are_left_where_they_do_not_serve(module: ModuleType, taken: list[str]) -> None:
+def test_the_matrix_is_left_where_it_does_not_serve(module: ModuleType, taken: list[str]) -> None:
     cls = getattr(module, module.__all__[0])
     act, by_channel = cls(), cls(3)
     x = torch.randn(4, 3)
@@ -208,7 +208,7 @@ def test_autocast_does_not_take_the_products_in_bfloat16(module: ModuleType, dty
         assert torch.equal(a, b)
 
 
-def test_rows_keep_no_memory_between_calls(module: ModuleType) -> None:
+def test_the_matrix_keeps_no_memory_between_calls(module: ModuleType) -> None:
     act = getattr(module, module.__all__[0])()
     first = act(torch.zeros(9))
     kept = first.detach().clone()

@@ -100,13 +100,13 @@ MUTANTS = {
     "NaN hidden": Mutant("nan", F3, f"return torch.nan_to_num({F3.removeprefix('return ')})"),
     # shapes and manners
     "flattened": Mutant("shapes", "y = torch.empty_like(x)", "y = torch.empty_like(x.flatten())"),
-    "sums of one block": Mutant(
-        "blocks", "totals = [sum(of_blocks) for", "totals = [of_blocks[0] for", spec="tropical:2"
+    "sums of one chunk": Mutant(
+        "chunks", "totals = [sum(of_chunks) for", "totals = [of_chunks[0] for", spec="tropical:2"
     ),
-    "sums of the last block": Mutant("blocks", "        sums += torch.mv", "        sums = torch.mv"),
-    "ragged block": Mutant("blocks", "            matrix = matrix[:, : len(part)]\n", "            return\n"),
-    "blocks out of order": Mutant("blocks", "torch.cat(parts)", "torch.cat(parts[::-1])", spec="tropical:2"),
-    "device ignored": Mutant("names", "torch.tensor(values, device=device,", "torch.tensor(values,"),
+    "sums of the last chunk": Mutant("chunks", "        sums += torch.mv", "        sums = torch.mv"),
+    "ragged chunk": Mutant("chunks", "            matrix = matrix[:, : len(part)]\n", "            return\n"),
+    "chunks out of order": Mutant("chunks", "torch.cat(parts)", "torch.cat(parts[::-1])", spec="tropical:2"),
+    "device ignored": Mutant("names", "*shape, device=device,", "*shape,"),
     "products under autocast": Mutant(
         "autocast", "torch.mv(matrix.t(), weights, out=part)", "part.copy_((matrix.t() @ weights[:, None])[:, 0])"
     ),
@@ -126,6 +126,43 @@ MUTANTS = {
         "purity", "_chunks(parameters, x, grad)", "_chunks(parameters, x, grad.mul_(2.0).div_(2.0))"
     ),
     "input written to": Mutant("purity", "h2 = 0.5 * (x * x", "x.data.add_(0.0)\n    h2 = 0.5 * (x.mul_(1.0) * x"),
+    # surroundings
+    "mark of an activation": Mutant("names", "learnable_activation = True", "learnable = True"),
+    "view returned": Mutant(
+        "in_place",
+        "torch.ops.aten._unsafe_view(torch.cat(parts), x.shape)",
+        "torch.cat(parts).view(x.shape)",
+        spec="tropical:2",
+    ),
+    "view of a whole tensor returned": Mutant("in_place", "return parts[0] if", "return parts[0].view(x.shape) if"),
+    "input saved without its version": Mutant(
+        "in_place", "ctx.save_for_backward(*inputs)", "ctx.save_for_backward(*(t.data for t in inputs))"
+    ),
+    "output shares memory with the input": Mutant("in_place", "y = torch.empty_like(x)", "y = x.detach()"),
+    "first start put back": Mutant("reset_parameters", "STARTS[self.init].items()", "STARTS[self.starts[0]].items()"),
+    "parameters put elsewhere": Mutant(
+        "reset_parameters",
+        "parameter.masked_fill_(entry == k, value)",
+        "parameter.data = parameter.masked_fill(entry == k, value)",
+    ),
+    "parameters made anew": Mutant(
+        "reset_parameters",
+        "parameter = getattr(self, name)\n",
+        "parameter = nn.Parameter(getattr(self, name).clone())\n            setattr(self, name, parameter)\n",
+    ),
+    "no symbolic tracing": Mutant("tracing", "isinstance(x, torch.fx.Proxy)", "isinstance(x, str)"),
+    "traced with another axis": Mutant("tracing", '{"channel_dim": channel_dim}', "{}"),
+    "no saving of traces": Mutant("tracing", "if torch.jit.is_tracing()", "if False"),
+    "a trace of one size": Mutant(
+        "tracing",
+        "    if _leave_to_autograd():\n",
+        "    x = x.expand(tuple(map(int, x.shape)))\n    if _leave_to_autograd():\n",
+    ),
+    "script without a word": Mutant("tracing", "use torch.compile or torch.export", "no"),
+    "jagged tensors unknown": Mutant("jagged", "if x.is_nested:", "if x.is_complex():", spec="tropical:2"),
+    "jagged numbers": Mutant("jagged", "function(x.values(),", "function(2.0 * x.values(),"),
+    "jagged channels": Mutant("jagged", "channel_dim=dim - 1", "channel_dim=-1 if dim == 2 else dim - 1"),
+    "channels along a ragged dimension": Mutant("jagged", " or dim == x._ragged_idx", " or x.is_complex()"),
     "random numbers drawn": Mutant("purity", "h2 = 0.5 * (x", "torch.rand(1)\n    h2 = 0.5 * (x"),
 }
 
