@@ -67,10 +67,12 @@ def figure_of(activations: Sequence[Activation]) -> Figure:
 def empty_figure(panels: int) -> Figure:
     """Make room for so many panels. Raises LearnactError where matplotlib is not installed."""
     try:
-        from matplotlib import figure  # noqa: PLC0415
+        import matplotlib as _  # noqa: PLC0415
     except ImportError as err:
         raise LearnactError("plot needs matplotlib, which is not installed; pip install 'learnact[plot]'") from err
-    return figure.Figure(figsize=(PANEL[0], PANEL[1] * panels), layout="constrained")
+    from learnact.compiler.explain.picture import Picture  # noqa: PLC0415
+
+    return Picture(figsize=(PANEL[0], PANEL[1] * panels), layout="constrained")
 
 
 def curves(derivation: Derivation) -> dict[str, tuple[Values, Values, Values]]:

@@ -1,15 +1,28 @@
-"""The picture of a module: the shape that its parameters have now, over the one that it started with."""
+"""The picture of whatever names an activation; of a module the shape that it has now, over the one it started with."""
 
 from __future__ import annotations
 
 import copy
 from typing import TYPE_CHECKING, Any
 
-from learnact.compiler.explain.plot import POINTS, REACH, empty_figure
+from learnact.compiler.emit.target import Target, activation_of, emitted_class
+from learnact.compiler.explain.plot import POINTS, REACH, empty_figure, figure_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
+
+
+def plot(target: Target, *, sigma: float = 1.0) -> Figure:
+    """Draw F (solid) and F' (dashed) over x and return the figure; a notebook shows it.
+
+    Of an emitted module: with its present parameters, a line per channel, over its start in grey, for |x| up to four
+    times `sigma`, the standard deviation of its input. Of any other `target` as in `derive`: every start, over the
+    density of the law. Raises BadTarget, what `derive` raises, and LearnactError where matplotlib is not installed.
+    """
+    if emitted_class(target) and not isinstance(target, type):
+        return figure_of_module(target, sigma)
+    return figure_of([activation_of(target)])
 
 
 def figure_of_module(module: Any, sigma: float = 1.0) -> Figure:

@@ -69,7 +69,8 @@ class Report:
             for c in self.checks
         ]
         rows += [("skip", s.name, "", "", "", s.reason) for s in self.skipped]
-        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        cell = '<td style="white-space: nowrap; text-align: left">{}</td>'
+        body = "".join(f"<tr>{''.join(cell.format(escape(text)) for text in row)}</tr>" for row in rows)
         caption = escape(f"{self.spec}, {self.file}: {self.summary()}")
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 

@@ -31,8 +31,11 @@ def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:
     return re.sub(rf"\]\((?:\.\./)+{RESULTS.as_posix()}/", f"]({place}/", markdown)
 
 
-def on_page_content(html: str, **_: object) -> str:
-    """Write formulas as MathML, which browsers show without scripts."""
+def on_page_content(html: str, *, page: Any, **_: object) -> str:
+    """Write formulas as MathML, which browsers show without scripts; in notebooks they are still between dollars."""
+    if page.file.src_uri.endswith(".ipynb"):
+        html = re.sub(r"\$\$(.+?)\$\$", lambda m: _mathml(m[1], "block"), html, flags=re.DOTALL)
+        html = re.sub(r"\$(\S.*?)\$", lambda m: _mathml(m[1], "inline"), html)
     html = re.sub(r'<span class="arithmatex">\\\((.*?)\\\)</span>', lambda m: _mathml(m[1], "inline"), html, flags=re.S)
     return re.sub(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', lambda m: _mathml(m[1], "block"), html, flags=re.S)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, HingeFit, LinearFit, Start
     from learnact.compiler.derive.derivation import Derivation
     from learnact.compiler.emit.source import Source
+    from learnact.compiler.explain.plot_module import plot
     from learnact.compiler.lower.program import Program
     from learnact.compiler.resolve.declaration import Declaration
     from learnact.compiler.resolve.registry import family_names
@@ -60,6 +61,7 @@ __all__ = [
     "load",
     "lower",
     "parameter_groups",
+    "plot",
     "start",
     "swap",
     "swap_per_channel",
@@ -72,6 +74,7 @@ _MODULES = {
     "compiler.declare.spec": ("Activation", "Basis", "Family", "Feature", "HingeFit", "LinearFit", "Start"),
     "compiler.derive.derivation": ("Derivation",),
     "compiler.emit.source": ("Source",),
+    "compiler.explain.plot_module": ("plot",),
     "compiler.lower.program": ("Program",),
     "compiler.resolve.declaration": ("Declaration",),
     "compiler.resolve.registry": ("family_names",),

@@ -39,7 +39,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor]
         for how in ("", ", per channel"):
             model = build()
             if how:
-                calibrate(swap_per_channel(model, SPEC, x), "balanced", x)
+                calibrate(swap_per_channel(model, SPEC, x), x, "balanced")
             else:
                 assert set(trained(model, x, lambda model=model, x=x: model(x).square().mean())) == set(places)
             keep(folder / f"{name}{how}.safetensors", model.state_dict())
@@ -61,7 +61,7 @@ def test_the_loaded_model_computes_what_the_trained_one_did(
 def test_every_call_is_measured(name: str) -> None:
     build, _, places = MODELS[name]
     model, x = build().eval(), batch(name)
-    found = calibrate(swap(model, SPEC), "balanced", x)
+    found = calibrate(swap(model, SPEC), x, "balanced")
     assert {m.path: len(m.calls) for m in found} == places
     with_gradients = model(x)
     difference = (output(model, x) - with_gradients).abs().max()

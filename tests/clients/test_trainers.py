@@ -37,7 +37,7 @@ class OwnGroups(Trainer):
 
 def swapped() -> nn.Module:
     model = build("gpt2")
-    calibrate(swap(model, "hermite:3", run=batch("gpt2")), "balanced", batch("gpt2"))
+    calibrate(swap(model, "hermite:3", run=batch("gpt2")), batch("gpt2"), "balanced")
     return model
 
 

@@ -41,7 +41,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor]
             paths = trained(model, given, lambda model=model, given=given: model(**given).logits.square().mean())
             assert paths
             channels = build(name)
-            calibrate(swap_per_channel(channels, "hermite:3", given), "balanced", given)
+            calibrate(swap_per_channel(channels, "hermite:3", given), given, "balanced")
         assert hasattr(model.config, "learnact") == (name in LISTED)
         model.save_pretrained(folder / name)
         channels.save_pretrained(folder / f"{name}-c")

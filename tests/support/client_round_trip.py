@@ -20,7 +20,7 @@ SPEC = "hermite:3"
 def trained(model: nn.Module, batch: Any, loss: Callable[[], Tensor], activation: Any = SPEC) -> list[str]:
     """Swap with proof, calibrate, take two steps of AdamW; the paths. Every activation must have learned."""
     swapping = swap(model, activation, run=batch)
-    calibrate(swapping, "balanced", batch)
+    calibrate(swapping, batch, "balanced")
     before = {s.path: [p.detach().clone() for p in s.new.parameters()] for s in swapping}
     optimizer = torch.optim.AdamW(parameter_groups(model.train(), lr=1e-3, weight_decay=0.1))
     for _ in range(2):

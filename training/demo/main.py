@@ -127,7 +127,7 @@ def enter(setting: Setting, probe: Tensor, compiled: Compiled | None = None, sta
         fed = feed(runner, probe)
     else:
         runner = Runner(compiled.name, model, swap(model, compiled.cls))
-        fed = calibrate(runner.activations, partial(compiled.start, start), lambda: model(input_ids=probe))
+        fed = calibrate(runner.activations, lambda: model(input_ids=probe), partial(compiled.start, start))
     return Entrant(runner, compiled, [copy.deepcopy(s.new) for s in runner.activations], fed)
 
 

@@ -104,7 +104,7 @@ def install(
     else:
         swapped = swap(model, choice.new, shared=config.shared)
     with torch.random.fork_rng():
-        moments = calibrate(swapped, choice.starts(config), run) if config.calibrate != "none" else []
+        moments = calibrate(swapped, run, choice.starts(config)) if config.calibrate != "none" else []
     return swapped, moments
 
 

@@ -44,13 +44,13 @@ def measure(modules: Iterable[Swapped], run: Run) -> list[InputMoments]:
     return [pool.moments() for pool in observe(places, call, lambda module, pool: None).values()]
 
 
-def calibrate(modules: Iterable[Swapped], starts: Starts | str | None, run: Run) -> list[InputMoments]:
+def calibrate(modules: Iterable[Swapped], run: Run, starts: Starts | str | None = None) -> list[InputMoments]:
     """Give each activation the start that is exact for the sigma of its own input; return what was measured.
 
-    `starts` names a start ("balanced", "gelu"), or is None for the one that each module began with; these preserve
-    the second moment, E[F^2] = sigma^2. Or it is a function of sigma, `functools.partial(start, ...)` say; each
-    distinct rounded sigma asks it once. `run` is a call such as `lambda: model(batch)`, or the batch itself if
-    `modules` is what `swap` returned.
+    `run` is a call such as `lambda: model(batch)`, or the batch itself if `modules` is what `swap` returned.
+    `starts` names a start ("balanced", "gelu"); without it each module keeps the one that it began with. These
+    preserve the second moment, E[F^2] = sigma^2. Or it is a function of sigma, `functools.partial(start, ...)` say;
+    each distinct rounded sigma asks it once.
 
     A hook measures an activation's input and sets its parameters before it computes, so every later layer is measured
     behind layers already calibrated, and one pass suffices where each module is called once. A module that is called

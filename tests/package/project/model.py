@@ -66,7 +66,7 @@ def main() -> None:
     model = nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 8))
     batch = torch.randn(64, 8)
     swapped = swap(model, Hermite5)
-    calibrate(swapped, lambda sigma: start("hermite:5", "balanced", sigma=sigma), lambda: model(batch))
+    calibrate(swapped, lambda: model(batch), lambda sigma: start("hermite:5", "balanced", sigma=sigma))
     text: str = source.text
     print(learnact.__version__, len(derivation.starts), len(text) > 0, sorted(values), attributes()[:2])
     print(tuple(Block(8)(batch).shape), tuple(model(batch).shape))

@@ -36,19 +36,19 @@ def test_a_name_gives_each_place_the_start_for_its_own_sigma() -> None:
     swapping[1:] = swap(model, Tropical3, lambda path, _: path == "3")
     x = torch.randn(128, 8)
     for name, expected in ((None, "balanced"), ("balanced", "balanced")):
-        found = calibrate(swapping, name, x)
+        found = calibrate(swapping, x, name)
         for place, spec in zip(swapping, ("hermite:3", "tropical:3"), strict=True):
             sigma = next(m.rounded for m in found if m.path == place.path)
             values = start(spec, expected, sigma=sigma, preserve=True)
             assert all(p.tolist() == pytest.approx(values[n]) for n, p in place.new.named_parameters())
     with pytest.raises(UnknownName, match=r"start of 3 \(Tropical3\)"):
-        calibrate(swapping, "gelu", x)
+        calibrate(swapping, x, "gelu")
 
 
 def test_several_calls_are_pooled_and_each_is_recorded() -> None:
     block, x = Block(32, nn.ReLU()), 3.0 * torch.randn(64, 32)
     swapping = swap(block, Hermite3)
-    (found,) = calibrate(swapping, "balanced", x)
+    (found,) = calibrate(swapping, x, "balanced")
     first = block.one(x)
     second = block.two(swapping[0].new(first)) + x
     both = torch.cat([first, second]).double()
@@ -65,18 +65,18 @@ def test_several_calls_are_pooled_and_each_is_recorded() -> None:
 def test_one_module_in_all_places_settles() -> None:
     model = nn.Sequential(*[m for _ in range(6) for m in (nn.Linear(64, 64), nn.GELU())])
     x = 3.0 * torch.randn(64, 64)
-    (found,) = calibrate(swap(model, Tropical3, shared=True), "balanced", x)
+    (found,) = calibrate(swap(model, Tropical3, shared=True), x, "balanced")
     assert len(found.calls) == 6
     assert found.calls[0] > found.sigma > found.calls[-1]
     with pytest.raises(BadModel, match=r"the input of 1 has sigma .* grows or shrinks beyond use. A module that is"):
-        calibrate(swap(model, Hermite3, Tropical3, shared=True), "balanced", x)
+        calibrate(swap(model, Hermite3, Tropical3, shared=True), x, "balanced")
 
 
 def test_a_call_without_variance_beside_others_is_no_fault() -> None:
     block = Block(16, nn.ReLU())
     nn.init.zeros_(block.one.weight)
     nn.init.zeros_(block.one.bias)
-    (found,) = calibrate(swap(block, Hermite3), "balanced", torch.randn(64, 16))
+    (found,) = calibrate(swap(block, Hermite3), torch.randn(64, 16), "balanced")
     assert found.calls[0] == 0.0 < found.calls[1]
 
 
@@ -102,21 +102,21 @@ def test_calls_that_never_settle_are_an_error() -> None:
             model(scale * torch.randn(64, 16))
 
     with pytest.raises(BadModel, match="the sigma of 1 does not settle: each is called several times, and after 10"):
-        calibrate(swapping, "balanced", unsettled)
+        calibrate(swapping, unsettled, "balanced")
     growing = Growing()
     with pytest.raises(BadModel, match=r"the input of act has sigma .* grows or shrinks beyond use"):
-        calibrate(swap(growing, Fourier3), "balanced", lambda: growing(torch.randn(64, 16)))
+        calibrate(swap(growing, Fourier3), lambda: growing(torch.randn(64, 16)), "balanced")
 
 
 def test_constant_empty_and_infinite_inputs_name_the_place() -> None:
     model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.GELU())
     swapping = swap(model, Hermite3)
     with pytest.raises(BadModel, match=r"input of 1 has standard deviation 0\.0 in all of its 1 calls"):
-        calibrate(swapping, "balanced", torch.zeros(3, 4))
+        calibrate(swapping, torch.zeros(3, 4), "balanced")
     with pytest.raises(BadModel, match=r"input of 1 is empty, of shape \(0, 4\)"):
-        calibrate(swapping, "balanced", torch.zeros(0, 4))
+        calibrate(swapping, torch.zeros(0, 4), "balanced")
     with pytest.raises(BadModel, match="the model overflows before it"):
-        calibrate(swapping, "balanced", torch.full((2, 4), float("inf")))
+        calibrate(swapping, torch.full((2, 4), float("inf")), "balanced")
     assert not model[1]._forward_pre_hooks
 
 
@@ -150,8 +150,8 @@ def test_what_has_no_starts_or_no_model_is_refused() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.GELU())
     swapping = swap(model, nn.PReLU)
     with pytest.raises(BadModel, match="1 holds PReLU, which has no named starts"):
-        calibrate(swapping, "balanced", torch.randn(2, 4))
+        calibrate(swapping, torch.randn(2, 4), "balanced")
     with pytest.raises(BadModel, match="a batch needs the model"):
         measure(list(swapping), torch.randn(2, 4))
     with pytest.raises(BadModel, match="no activation to measure"):
-        calibrate([], "balanced", lambda: None)
+        calibrate([], lambda: None, "balanced")

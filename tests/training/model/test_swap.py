@@ -114,7 +114,7 @@ def deep(depth: int) -> tuple[nn.Sequential, list[Swapped]]:
 def test_one_pass_calibrates_every_layer_behind_calibrated_ones() -> None:
     model, swapped = deep(4)
     x = torch.randn(256, 64)
-    calibrate(swapped, whitener, lambda: model(x))
+    calibrate(swapped, lambda: model(x), whitener)
     for s in swapped:
         before = model[: int(s.path)](x)
         assert abs(s.new(before).std().item() - 1) < SIGMA_ROUNDING
@@ -136,7 +136,7 @@ def test_equal_rounded_sigmas_ask_for_one_start() -> None:
     act = nn.ModuleList([Scale(), Scale()])
     swapped = [Swapped(str(k), nn.ReLU(), m) for k, m in enumerate(act)]
     x = torch.randn(1000)
-    calibrate(swapped, lambda sigma: asked.append(sigma) or whitener(sigma), lambda: [m(x) for m in act])
+    calibrate(swapped, lambda: [m(x) for m in act], lambda sigma: asked.append(sigma) or whitener(sigma))
     assert len(asked) == 1
     assert all(isinstance(sigma, sp.Rational) for sigma in asked)
 
@@ -157,13 +157,13 @@ def test_a_start_that_does_not_fit_is_refused() -> None:
 def test_an_activation_that_the_pass_never_reaches_is_an_error() -> None:
     model, swapped = deep(2)
     with pytest.raises(ValueError, match="never reached 3"):
-        calibrate(swapped, whitener, lambda: model[:2](torch.randn(4, 64)))
+        calibrate(swapped, lambda: model[:2](torch.randn(4, 64)), whitener)
 
 
 def test_a_constant_input_is_an_error() -> None:
     model, swapped = deep(1)
     with pytest.raises(ValueError, match=r"input of 1 has standard deviation 0\.0"):
-        calibrate(swapped, whitener, lambda: model(torch.zeros(4, 64)))
+        calibrate(swapped, lambda: model(torch.zeros(4, 64)), whitener)
 
 
 @pytest.mark.parametrize(("sigma", "exact"), [(0.2337, "23/100"), (1.0, "1"), (123.4, "120"), (0.00456, "46/10000")])

@@ -63,7 +63,7 @@ def test_names_that_are_none_are_refused() -> None:
 
 def test_a_swap_writes_the_name_and_the_saved_model_is_the_swapped_one(tmp_path: Path) -> None:
     model = gpt2()
-    calibrate(swap(model, "hermite:3@gelu"), None, {"input_ids": TOKENS})
+    calibrate(swap(model, "hermite:3@gelu"), {"input_ids": TOKENS})
     assert model.config.activation_function == f"{NAME}@gelu"
     model.save_pretrained(tmp_path)
     again = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
