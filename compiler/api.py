@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,20 +26,26 @@ if TYPE_CHECKING:
     from learnact.compiler.resolve.number import Number
     from learnact.compiler.verify import Report
 
+Watch = Callable[[str, int], None]
+"""Called before each step of what takes seconds, with the step's name and how many there are."""
+
 _loaded: dict[tuple[str, str, bool], type[nn.Module]] = {}  # by the declaration's digest, backend and leanness
 
 
-def derive(target: Target, law: Law | str | None = None, *, preserve: bool = False) -> Derivation:
+def derive(
+    target: Target, law: Law | str | None = None, *, preserve: bool = False, watch: Watch | None = None
+) -> Derivation:
     """Solve every start of `target`, with its moments, under `law`; `preserve` as in `start`.
 
     `target` is whatever names an activation: a SPEC such as `hermite:5`, `file.py:object:5` or
     `package.module:object:5`, an Activation, a Declaration, or an emitted file, class or module. `law` is a Law or
-    text such as `uniform:pi`; the default is the family's.
+    text such as `uniform:pi`; the default is the family's. `watch(name, count)` is called before each of the
+    `count` starts.
     Raises BadTarget, Divergent, NoClosedForm, and what `load` raises for a SPEC.
     """
     from learnact.compiler.derive import derive as derive_activation  # noqa: PLC0415
 
-    return derive_activation(activation_of(target), _law(law), preserve=preserve)
+    return derive_activation(activation_of(target), _law(law), preserve=preserve, watch=watch)
 
 
 def start(
@@ -56,8 +63,8 @@ def start(
     theorem has a solution; `derive` states the reason otherwise. For a normal law and a family whose starts follow the
     law's scale, `preserve` gives sigma F(x/sigma), F being the start for sigma = 1.
 
-    Raises BadLaw for a sigma that is not positive, or for both sigma and law; UnknownName, NoStart, and what `derive`
-    raises.
+    Raises BadLaw for a sigma that is not positive, or for both sigma and law; BadTarget, UnknownName, NoStart, and what
+    `derive` raises.
     """
     from learnact.compiler.declare.constants import evaluate  # noqa: PLC0415
     from learnact.compiler.derive import start as derive_start  # noqa: PLC0415
@@ -111,7 +118,7 @@ def emit(
 
 
 def source_for(folder: Path, target: Target, backend: str | None = None, lean: bool | None = None) -> Source:
-    """The source of a module that is to lie in `folder`: its header names a user's file from there. Raises as `emit`."""
+    """The source of a module for `folder`: its header names a user's file from there. Raises as `emit`."""
     from learnact.compiler.emit import emit as emit_activation  # noqa: PLC0415
 
     found = declared(target)
@@ -146,20 +153,21 @@ def load(target: Target) -> type[nn.Module]:
     return _loaded[key]
 
 
-def verify(target: Target, *, quick: bool = False) -> Report:
+def verify(target: Target, *, quick: bool = False, watch: Watch | None = None) -> Report:
     """Check emitted code against its declaration: `target` is an emitted file, class or module, or is compiled now.
 
     `quick` skips the check under torch.compile, which takes seconds. A failed check is in the report, not an exception.
+    `watch(name, count)` is called before each of `count` checks of the executed module.
     """
     from learnact.compiler.verify import verify as verify_file  # noqa: PLC0415
 
     found = declared(target)
     activation = activation_of(found)
     if is_emitted(target):
-        return verify_file(activation, file_of(target), quick=quick)
+        return verify_file(activation, file_of(target), quick=quick, watch=watch)
     with tempfile.TemporaryDirectory(prefix="learnact-") as folder:
         source = emit(found, folder)
-        return verify_file(activation, Path(folder) / source.filename, quick=quick)
+        return verify_file(activation, Path(folder) / source.filename, quick=quick, watch=watch)
 
 
 def _law(law: Law | str | None) -> Law | None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from learnact.compiler.cli.completion import complete_backend
 from learnact.compiler.cli.options import FAILS, HOLDS, declarations, declares, json_option
+from learnact.compiler.cli.progress import progress
 
 if TYPE_CHECKING:
     from learnact.compiler.resolve.declaration import Declaration
@@ -20,11 +22,15 @@ folder_argument = click.argument(
     "folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path)
 )
 
+backend_option = click.option(
+    "--backend", metavar="torch|triton|both", default="torch", help=BACKEND_HELP, shell_complete=complete_backend
+)
+
 
 @click.command()
 @declares(many=True)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder to write into.")
-@click.option("--backend", metavar="torch|triton|both", default="torch", help=BACKEND_HELP)
+@backend_option
 @click.option("--lean", is_flag=True, help=LEAN_HELP)
 @click.option("--force", is_flag=True, help="Replace files that differ.")
 @json_option
@@ -37,7 +43,12 @@ def emit(out: Path, backend: str, lean: bool, force: bool, form: str, **words: A
     from learnact.compiler.explain import formats  # noqa: PLC0415
     from learnact.files import check_free, write_whole  # noqa: PLC0415
 
-    sources = [api.source_for(out, declaration, backend, lean) for declaration in declarations(**words)]
+    asked, sources = declarations(**words), []
+    with progress("emit") as watch:
+        for declaration in asked:
+            if watch:
+                watch(declaration.spec or declaration.name or "", len(asked))
+            sources.append(api.source_for(out, declaration, backend, lean))
     for source in sources:  # all or none: the first file is not written if the last may not be
         check_free(out / source.filename, source.text, force=force)
     rows = []
@@ -61,7 +72,8 @@ def generate(folder: Path | None, form: str) -> int:
     from learnact.compiler.emit.plan import generated_folder  # noqa: PLC0415
     from learnact.compiler.explain import formats  # noqa: PLC0415
 
-    changed = [str(path) for path in checking.generate(folder or generated_folder())]
+    with progress("generate") as watch:
+        changed = [str(path) for path in checking.generate(folder or generated_folder(), watch=watch)]
     text = "".join(f"{path}\n" for path in changed) or "nothing to change\n"
     click.echo(formats.as_json(changed) if form == "json" else text, nl=False)
     return HOLDS
@@ -80,7 +92,8 @@ def check(folder: Path | None, form: str) -> int:
     from learnact.compiler.explain import formats  # noqa: PLC0415
 
     folder = folder or generated_folder()
-    differences = checking.check(folder)
+    with progress("check") as watch:
+        differences = checking.check(folder, watch=watch)
     if form == "json":
         click.echo(formats.as_json([asdict(d) for d in differences]), nl=False)
     elif differences:
@@ -103,7 +116,10 @@ def verify(quick: bool, form: str, **words: Any) -> int:
     from learnact.compiler.explain import formats  # noqa: PLC0415
 
     targets = [_file_or_declaration(d) for d in declarations(**words)]
-    reports = [api.verify(target, quick=quick) for target in targets]
+    reports = []
+    for target in targets:
+        with progress("verify") as watch:
+            reports.append(api.verify(target, quick=quick, watch=watch))
     if form == "json":
         click.echo(formats.as_json([r.as_dict() for r in reports]), nl=False)
     else:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from learnact.compiler.cli.completion import complete_law, complete_spec
+
 if TYPE_CHECKING:
     from learnact.compiler.resolve.declaration import Declaration
 
@@ -14,6 +16,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 HOLDS, FAILS, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: what was asked holds or is done; a check fails; the question was wrong; interrupted."""
+
+LAW_HELP = "normal, uniform, arcsine, exponential; or e.g. uniform:pi."
 
 json_option = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
@@ -23,11 +27,11 @@ def declares(many: bool) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for option in (
-            click.option("--law", metavar="LAW", help="normal, uniform, arcsine, exponential; or e.g. uniform:pi."),
+            click.option("--law", metavar="LAW", help=LAW_HELP, shell_complete=complete_law),
             click.option("--name", metavar="CLASS", help="Class name in place of the derived one."),
             click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter's start value."),
             click.option("--expr", metavar="TEXT", help='An expression in x, e.g. "a*tanh(b*x) + c*x".'),
-            click.argument("specs", metavar="SPEC..." if many else "[SPEC]", nargs=-1),
+            click.argument("specs", metavar="SPEC..." if many else "[SPEC]", nargs=-1, shell_complete=complete_spec),
         ):
             command = option(command)
         return command

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from learnact.compiler.cli.options import HOLDS, declaration, declares, json_option
+from learnact.compiler.cli.progress import progress
 
 if TYPE_CHECKING:
     from learnact.compiler.declare.laws import Law
@@ -40,7 +41,9 @@ def derive(sigma: str | None, preserve: bool, form: str, **words: Any) -> int:
     if words["expr"] is None:
         words["law"] = None  # a family's declared law stays; the question is how it does under another
     activation = declaration(**words).activation()
-    click.echo(formats.FORMATS[form](api.derive(activation, law, preserve=preserve)), nl=False)
+    with progress("derive") as watch:
+        derivation = api.derive(activation, law, preserve=preserve, watch=watch)
+    click.echo(formats.FORMATS[form](derivation), nl=False)
     return HOLDS
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sympy as sp
 
 from learnact.compiler.declare.functions import CLASSICAL
@@ -20,15 +22,25 @@ def start_names(activation: Activation) -> tuple[str, ...]:
     return (*activation.family.starts, *(CLASSICAL if activation.family.fit else ()))
 
 
-def derive(activation: Activation, law: Law | None = None, *, preserve: bool = False) -> Derivation:
+def derive(
+    activation: Activation,
+    law: Law | None = None,
+    *,
+    preserve: bool = False,
+    watch: Callable[[str, int], None] | None = None,
+) -> Derivation:
     """Solve every start under `law` (default: the family's): E[F^2] = 1 and E[F'^2] = 1.
 
     With `preserve` E[F^2] = E[x^2] in place of 1. Fits are to T(x), with `preserve` to s T(x/s), s^2 = E[x^2]; one that
-    does not exist is in `missing`, with the reason. Raises Divergent, NoClosedForm, BadDeclaration.
+    does not exist is in `missing`, with the reason.
+    `watch(name, count)` is called before each of the `count` starts. Raises Divergent, NoClosedForm, BadDeclaration.
     """
     law = law or activation.family.law
     starts, missing = [], {}
-    for name in start_names(activation):
+    names = start_names(activation)
+    for name in names:
+        if watch is not None:
+            watch(name, len(names))
         try:
             starts.append(start(activation, name, law, preserve=preserve))
         except NoStart as err:

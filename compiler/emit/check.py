@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,28 +42,28 @@ class Difference:
         return f"{self.file}: {self.verdict}, {MEANING[self.verdict]}\n{self.diff}mend: {self.mend}\n"
 
 
-def check(folder: Path) -> list[Difference]:
+def check(folder: Path, *, watch: Callable[[str, int], None] | None = None) -> list[Difference]:
     """Compare the file list first, then every text. Raises BadDeclaration if there is no such folder."""
     if not folder.is_dir():
         raise BadDeclaration(f"there is no folder {folder}")
     listed = _listed(folder)
     if listed is not None:
-        return _against_plan(folder, plan(), listed)
-    return _against_headers(folder)
+        return _against_plan(folder, plan(watch), listed)
+    return _against_headers(folder, watch)
 
 
-def plan() -> dict[str, str]:
+def plan(watch: Callable[[str, int], None] | None = None) -> dict[str, str]:
     """Name every file of generated/ and its text: what `generate` writes and `check` compares."""
-    return golden.plan(golden.GENERATED)
+    return golden.plan(golden.GENERATED, watch)
 
 
-def generate(folder: Path) -> list[Path]:
+def generate(folder: Path, *, watch: Callable[[str, int], None] | None = None) -> list[Path]:
     """Write generated/ as the plan says and remove the modules that it no longer holds; returns what changed.
 
     The folder must be missing, empty, or written by this function before: its manifest lists what may be replaced,
     and of that only emitted files are removed. Raises WriteError before anything is touched.
     """
-    expected, listed, changed = plan(), _listed(folder), []
+    expected, listed, changed = plan(watch), _listed(folder), []
     if listed is None and folder.is_dir() and any(folder.iterdir()):
         raise WriteError(
             f"{folder} holds files that `generate` did not write (its {MANIFEST} would list them); name a new folder, "
@@ -108,9 +108,11 @@ def _against_plan(folder: Path, expected: Mapping[str, str], listed: set[str]) -
     return [difference for difference in found if difference]
 
 
-def _against_headers(folder: Path) -> list[Difference]:
-    found = []
-    for name in sorted(_emitted_names(folder)):
+def _against_headers(folder: Path, watch: Callable[[str, int], None] | None = None) -> list[Difference]:
+    found, names = [], sorted(_emitted_names(folder))
+    for name in names:
+        if watch is not None:
+            watch(name, len(names))
         declaration = header.declaration(folder / name)
         source = emit(
             declaration.activation(),

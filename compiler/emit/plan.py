@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from learnact.compiler.declare.names import Names
@@ -20,9 +20,13 @@ GENERATED = (
 )  # fmt: skip
 
 
-def plan(specs: Sequence[str] = GENERATED) -> dict[str, str]:
+def plan(specs: Sequence[str] = GENERATED, watch: Callable[[str, int], None] | None = None) -> dict[str, str]:
     """File name -> text of everything that generated/ holds. Raises whatever emission raises."""
-    sources = [emit(resolve(spec)) for spec in specs]
+    sources = []
+    for spec in specs:
+        if watch is not None:
+            watch(spec, len(specs))
+        sources.append(emit(resolve(spec)))
     manifest = {
         "compiler": __version__,
         "modules": {

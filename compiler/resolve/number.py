@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 import sympy as sp
@@ -12,7 +12,10 @@ import sympy as sp
 from learnact.compiler.resolve.language import parse_constant
 from learnact.errors import BadLaw
 
-Number = str | Fraction | Decimal | SupportsFloat | sp.Expr
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+Number: TypeAlias = "str | Fraction | Decimal | SupportsFloat | sp.Expr"
 """What a sigma may be; SupportsFloat are int, float, numpy's scalars and torch's tensors."""
 
 
@@ -21,8 +24,10 @@ def exact(value: Number, what: str) -> sp.Expr:
 
     Raises BadLaw for what is no single real number, BadExpression for text that is none. `what` names it in errors.
     """
-    if isinstance(value, (sp.Expr, Fraction)):
-        return value if isinstance(value, sp.Expr) else sp.Rational(value.numerator, value.denominator)
+    if isinstance(value, Fraction):
+        return sp.Rational(value.numerator, value.denominator)
+    if isinstance(value, sp.Expr):
+        return value
     if isinstance(value, str):
         return parse_constant(value, what)
     number = _scalar(value, what)

@@ -27,7 +27,7 @@ def as_seen_from(folder: Path, spec: str) -> str:
 
 
 def from_within(folder: Path, spec: str) -> str:
-    """Undo `as_seen_from`: the same SPEC, its file relative to the current folder."""
+    """Undo `as_seen_from`: the same SPEC, its file relative to the current folder. Raises BadDeclaration as it does."""
     parts = split(spec)
     if parts is None:
         return spec

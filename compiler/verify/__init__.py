@@ -6,7 +6,7 @@ evaluates it to 30 digits, finds kinks by bisection, and integrates what the fil
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -81,12 +81,20 @@ SLOW: dict[str, CheckFunction] = {"compile": checks_compile.check_compile}
 """Checks that take many seconds; a quick verification skips and lists them."""
 
 
-def verify(activation: Activation, path: Path, *, quick: bool = False, only: Collection[str] | None = None) -> Report:
+def verify(
+    activation: Activation,
+    path: Path,
+    *,
+    quick: bool = False,
+    only: Collection[str] | None = None,
+    watch: Callable[[str, int], None] | None = None,
+) -> Report:
     """Check the emitted file at `path` against the declaration.
 
     `quick` skips what needs torch.compile; `only` skips every check of the executed module that it does not name; the
     report lists what was skipped. An exception during a check is a failure of that check, with its message. A file
     that imports more than `load.ALLOWED_IMPORTS` is not executed.
+    `watch(name, count)` is called before each of the `count` checks of the executed module.
     Raises OSError if the file cannot be read, UnknownName for a check that does not exist.
     """
     path = Path(path)
@@ -106,6 +114,8 @@ def verify(activation: Activation, path: Path, *, quick: bool = False, only: Col
     with ExitStack() as stack:
         if static["imports"] and log.make("loads", partial(_load, stack=stack)):
             for name, check in checks.items():
+                if watch is not None:
+                    watch(name, len(checks))
                 log.make(name, check)
         else:
             log.skip(checks, "the file was not executed, or did not load")
