@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-from installing import PIP, ROOMS, ROOT, environment, run
+from installing import PIP, ROOMS, ROOT, environment, run, sources
 
 METADATA = ("pyproject.toml", "README.md", "LICENSE")
+
+
+@pytest.fixture(scope="session")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A source distribution of a copy of the tree."""
+    source, folder = tmp_path_factory.mktemp("tree") / "tree", tmp_path_factory.mktemp("sdist")
+    source.mkdir()
+    for path in sources(ROOT):
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, source / path)
+    for room in ROOMS:
+        link = source / "package/learnact" / room
+        if not link.exists():
+            link.symlink_to(f"../../{room}")
+    build = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    run(sys.executable, "-c", build, folder, cwd=source)
+    (file,) = folder.glob("*.tar.gz")
+    return file
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,24 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ROOMS = ("compiler", "generated", "templates", "training")
 """Folders that package/learnact links to, under the names that they are imported by."""
+TREE = (*ROOMS, ".ci", "benchmarks", "docs", "package", "tests")
+"""Folders of the repository; what else lies at the top, environments and build outputs, is not its own."""
+TOP = (
+    ".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md",
+    "constraints.txt", "mkdocs.yml", "pyproject.toml",
+)  # fmt: skip
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
+
+
+def sources(root: Path) -> list[Path]:
+    """Every file of the repository below `root`, relative to it; a link's target is listed where it lies."""
+    found = [path for folder in TREE for path in (root / folder).rglob("*") if path.is_file()]
+    relative = [path.relative_to(root) for path in found if not any(map(_is_cache, path.relative_to(root).parts))]
+    return sorted({*relative, *map(Path, TOP)})
+
+
+def _is_cache(part: str) -> bool:
+    return part == "__pycache__" or part.endswith((".pyc", ".egg-info"))
 
 
 def run(*command: str | Path, cwd: str | Path = "/", **environment: str) -> str:
