@@ -91,14 +91,14 @@ def _backward(program: Program, arguments: Sequence[str], unpack: Sequence[str])
         *unpack,
         *statements,
     ]
-    flat = [f"_summed({a}, {_tuple(products)[0]})" for a, products in zip(arguments[1:], own, strict=True)]
+    flat = [f"_summed({a}, {_tuple(terms)[0]})" for a, terms in zip(arguments[1:], own, strict=True)]
     result = f"return {', '.join(['(grad * slope).to(dtype)', *flat])}"
-    if INDENT + len(result) <= LINE and all(len(_tuple(products)) == 1 for products in own):
+    if INDENT + len(result) <= LINE and all(len(_tuple(terms)) == 1 for terms in own):
         return [*lines, result], printer.called
     fresh = Fresh([*taken, *(name.name for name in named.values())])
     sums = [fresh.numbered("sum").name for _ in own]
-    for name, argument, products in zip(sums, arguments[1:], own, strict=True):
-        lines += nested(f"{name} = _summed(", [argument], _tuple(products), ")", indent=INDENT)
+    for name, argument, terms in zip(sums, arguments[1:], own, strict=True):
+        lines += nested(f"{name} = _summed(", [argument], _tuple(terms), ")", indent=INDENT)
     return [*lines, f"return (grad * slope).to(dtype), {', '.join(sums)}"], printer.called
 
 

@@ -14,7 +14,7 @@ from learnact.compiler.lower.program import FeatureMatrix, FeatureRow, Input
 def lower_feature_matrix(
     activation: Activation, inputs: Sequence[Input], partials: Sequence[sp.Expr]
 ) -> FeatureMatrix | None:
-    """The basis as a feature matrix, or None where a feature takes more than an operation or a slope is no sum of features.
+    """The basis as a feature matrix; None where a feature takes several operations or a slope is no sum of features.
 
     `partials` are the features in the order of the inputs' entries, as the Program has them.
     """

@@ -100,7 +100,10 @@ class Declaration:
 
 
 def emission_options(backend: str, lean: bool) -> list[str]:
-    """Command-line words for how a file is emitted. Raises UnknownName, BadExpression where the two exclude each other."""
+    """Command-line words for how a file is emitted.
+
+    Raises UnknownName for another backend, BadExpression for a lean file with kernels.
+    """
     if backend not in BACKENDS:
         raise UnknownName("backend", backend, BACKENDS)
     if lean and backend != "torch":

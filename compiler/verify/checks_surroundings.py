@@ -1,4 +1,4 @@
-"""What surrounding code does to a module: in-place operations next to it, new initialisation, tracing, jagged inputs."""
+"""What surrounding code does to a module: in-place operations, a new initialization, tracing, jagged inputs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _twice(module: nn.Module, x: Tensor, cotangent: Tensor, *, in_place: bool) -
 
 
 def _written_inputs(module: nn.Module, x: Tensor, cotangent: Tensor, doubled: tuple[Tensor, ...], label: str) -> None:
-    """Without gradients neither tensor shows in the other; with them a stale input is an error, not another gradient."""
+    """Without gradients neither tensor shows in the other; with them a changed input is an error, no wrong result."""
     with torch.no_grad():
         given = x.clone()
         out = module(given)
