@@ -20,7 +20,14 @@ def activation_parameters(model: nn.Module) -> list[nn.Parameter]:
     """Every parameter of every learnable activation in `model`, each once.
 
     Per channel they have two dimensions and are no matrices: leave them out of optimizers for matrices, such as Muon.
+
+    Raises BadModel for a model of keras, whose modules do not show.
     """
+    if any(kind.__module__.split(".")[0] == "keras" for kind in type(model).__mro__):
+        raise BadModel(
+            "keras keeps the modules of its layers to itself and trains them by its own optimizers; leave activations "
+            "out of decay by optimizer.exclude_from_weight_decay(var_list=layer.trainable_variables)"
+        )
     modules = [m for m in model.modules() if is_learnable(m)]
     return list({id(p): p for m in modules for p in m.parameters()}.values())
 
@@ -37,7 +44,8 @@ def parameter_groups(
     Weight decay would pull an activation's shape towards zero. A scheduler scales the `lr` of each group. Frozen
     parameters are in no group, empty groups are left out.
 
-    Raises BadModel where nothing is left to train, and for rates that are no finite numbers of at least 0.
+    Raises BadModel where nothing is left to train, for rates that are no finite numbers of at least 0, and for a model
+    of keras.
     """
     if not isinstance(model, nn.Module):
         raise BadModel(f"parameter_groups takes a model (nn.Module), found {type(model).__name__}")
