@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import tempfile
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from learnact.compiler.declare.laws import Law, Normal
 from learnact.compiler.declare.spec import Activation
+from learnact.compiler.emit.header import read
 from learnact.compiler.emit.target import Target, activation_of, declared, emitted_class, file_of, is_emitted
 from learnact.compiler.resolve.declaration import Declaration
-from learnact.errors import BadLaw, BadTarget
+from learnact.errors import BadDeclaration, BadLaw, BadTarget, declared_code
 from learnact.files import cache_folder, write_whole
 from learnact.importing import import_file
 
@@ -132,14 +134,17 @@ def source_for(folder: Path, target: Target, backend: str | None = None, lean: b
 def load(target: Target) -> type[nn.Module]:
     """Compile `target` now and return the module's class; equal declarations give the same class object.
 
-    An emitted class, or a module of one, gives the class itself.
+    An emitted class, or a module of one, gives the class itself; an emitted file the class in it.
     The source is kept in `cache_folder()`, named by the digest of its body, and imported from there. Keep such a
     module by its state_dict, or emit the file: where nothing was loaded yet, a pickle does not find the class.
 
-    Raises UnknownName, BadDegree or BadDeclaration for a SPEC that names no activation.
+    Raises UnknownName, BadDegree or BadDeclaration for a SPEC that names no activation, and BadDeclaration for a file
+    that was not emitted, or was changed by hand.
     """
     if (cls := emitted_class(target)) is not None:
         return cls
+    if isinstance(target, (str, Path)) and is_emitted(target):
+        return _load_file(Path(target))
     found = declared(target)
     options = (found.backend, found.lean) if isinstance(found, Declaration) else ("torch", False)
     key = activation_of(found).digest, *options
@@ -168,6 +173,18 @@ def verify(target: Target, *, quick: bool = False, watch: Watch | None = None) -
     with tempfile.TemporaryDirectory(prefix="learnact-") as folder:
         source = emit(found, folder)
         return verify_file(activation, Path(folder) / source.filename, quick=quick, watch=watch)
+
+
+def _load_file(path: Path) -> type[nn.Module]:
+    found, activation = read(path), activation_of(path)
+    if not found.intact:
+        raise BadDeclaration(f"{path} was changed by hand, so it is not what it declares; emit it again")
+    place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    module_name = f"learnact_emitted_{activation.names.slug}_{found.body}_{place}"
+    with declared_code(f"{path} cannot be imported"):
+        module = sys.modules.get(module_name) or import_file(path, module_name)
+        cls: type[nn.Module] = getattr(module, activation.names.cls)
+    return cls
 
 
 def _law(law: Law | str | None) -> Law | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,18 @@ def is_classical(name: str) -> bool:
 def choose(name: str, start: str = "") -> Choice:
     """Find `gelu`, `relu` … of transformers, `hermite5` of the generated files, or compile a SPEC now.
 
-    Raises UnknownName for an unknown activation or start, BadConfig for a start of a classical activation, and what
-    the compiler raises for a SPEC.
+    `name` may also be the path of an emitted file, `act/soft_hinge.py`, whose header tells its declaration.
+
+    Raises UnknownName for an unknown activation or start, BadConfig for a start of a classical activation, and what the
+    compiler raises for a SPEC or a file.
     """
     if is_classical(name):
         if start:
             raise BadConfig(f"{name} has no starts, found --start {start}; leave it out")
         return Choice(name, None)
     slugs = {slug: cls for cls, slug in generated.MODULES.items()}
+    if name.endswith(".py"):
+        _require_own_name(name, slugs)
     if name.isidentifier() and name not in slugs and not _is_family(name):
         raise UnknownName("activation", name, {*slugs, *ACT2FN})
     cls: Any = getattr(generated, slugs[name]) if name in slugs else load(name)
@@ -106,6 +110,15 @@ def install(
     with torch.random.fork_rng():
         moments = calibrate(swapped, run, choice.starts(config)) if config.calibrate != "none" else []
     return swapped, moments
+
+
+def _require_own_name(file: str, slugs: Mapping[str, str]) -> None:
+    """Refuse another function under the name by which a saved model finds a class of `learnact.generated`."""
+    cls: Any = load(file)
+    slug = cls.spec.replace(":", "")
+    shipped: Any = getattr(generated, slugs[slug]) if slug in slugs else cls
+    if (shipped.spec, shipped.moments) != (cls.spec, cls.moments):
+        raise BadConfig(f"{file} has the name of learnact.generated.{shipped.__name__}; emit it with another --name")
 
 
 def _is_family(name: str) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from small_runs import TINY, command, complaint
+from small_runs import TINY, command, complaint, lines
 
 from learnact.compiler.cli.main import main as generate
 from learnact.training.cli import results
@@ -16,6 +17,7 @@ from learnact.training.errors import BadConfig
 from learnact.training.run import checkpoint
 from learnact.training.study import grid as study
 from learnact.training.study.grid import conduct, grid
+from learnact.training.study.page.runs import group, read_runs
 
 DIGITS = ("convnext", "--steps", "2", "--batch", "8", "--no-tensorboard", "--cpu")
 
@@ -106,6 +108,63 @@ def test_a_family_of_ones_own_file_is_calibrated_and_trained(
         generate(["new", "wavelet", "-o", str(path)])
     code, _, err = command(capsys, *TINY, "-a", f"{path}:wavelet:3", "--out", tmp_path / "run")
     assert code == 0, err
+
+
+def emit_soft_hinge(folder: Path, c: str = "0.5", name: str = "SoftHinge") -> Path:
+    words = ("--expr", "a*x*tanh(b*x) + c*x + d", "--param", "a=0.5", "--param", "b=4", "--param", f"c={c}")
+    with pytest.raises(SystemExit):
+        generate(["emit", *words, "--param", "d=0", "--name", name, "--out", str(folder)])
+    (path,) = folder.glob("*.py")
+    return path
+
+
+def test_an_emitted_file_is_trained_and_gone_on_with_under_its_own_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = emit_soft_hinge(tmp_path / "act")
+    words = (*TINY, "-a", f"{path}@declared", "--checkpoint-every", "2")
+    assert command(capsys, *words, "--out", tmp_path / "whole")[0] == 0
+    assert command(capsys, *words, "--out", tmp_path / "broken")[0] == 0
+    broken = tmp_path / "broken"
+    (broken / "result.json").unlink()
+    shutil.rmtree(broken / "checkpoints/step-00000006")
+    code, _, err = command(capsys, *words, "--out", broken)
+    assert code == 0, err
+    assert lines(broken) == lines(tmp_path / "whole")
+    assert (broken / "soft_hinge.py").read_bytes() == path.read_bytes()
+    runs = read_runs([broken])
+    assert [g.name for g in group(runs)] == ["soft_hinge@declared"]
+    assert runs[0].config["activation"] == str(path)
+    other = emit_soft_hinge(tmp_path / "other", c="0.25")
+    assert command(capsys, *TINY, "-a", f"{other}@declared", "--out", tmp_path / "second")[0] == 0
+    both = group(read_runs([broken, tmp_path / "second"]))
+    assert [g.name for g in both] == [f"soft_hinge@declared of {p}" for p in (path, other)]
+    code, _, err = command(capsys, *TINY, "-a", f"{other}@declared", "--out", broken)
+    assert code == 2
+    assert "holds another run (activation:" in complaint(err)
+
+
+@pytest.mark.parametrize("damage", ["missing", "not emitted", "changed", "name of another"])
+def test_a_file_that_is_not_as_emitted_is_refused(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = emit_soft_hinge(tmp_path / "act", name="Sinusoid" if damage == "name of another" else "SoftHinge")
+    said = {
+        "missing": "cannot read",
+        "not emitted": "has no header of learnact-gen",
+        "changed": "was changed by hand",
+        "name of another": "has the name of learnact.generated.Sinusoid",
+    }[damage]
+    if damage == "missing":
+        path.unlink()
+    elif damage == "not emitted":
+        path.write_text("x = 1\n")
+    elif damage == "changed":
+        path.write_text(path.read_text() + "# more\n")
+    code, _, err = command(capsys, *TINY, "-a", path, "--out", tmp_path / "run")
+    assert code == 2
+    assert said in complaint(err)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_start_that_float32_cannot_hold_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,16 +83,29 @@ def group(runs: Sequence[Run]) -> list[Group]:
         raise BadData(f"the runs are on {len(data)} different data sets or tasks; report them one by one")
     keys = {key for run in runs for key in run.config} - UNNAMED
     differing = sorted(k for k in keys - NAMED if len({json.dumps(r.config.get(k)) for r in runs}) > 1)
+    files: dict[str, set[str]] = {}
+    for run in runs:
+        files.setdefault(run.record["activation"]["label"], set()).add(_file(run))
+    shared = {label for label, paths in files.items() if len(paths) > 1}  # two emitted files of one name
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(_name(run, differing), []).append(run)
+        label = run.record["activation"]["label"]
+        groups.setdefault(_name(run, f"{label} of {_file(run)}" if label in shared else label, differing), []).append(
+            run
+        )
     return sorted((Group(name, members) for name, members in groups.items()), key=lambda g: (g.generated, g.name))
 
 
-def _name(run: Run, differing: Sequence[str]) -> str:
+def _file(run: Run) -> str:
+    """The emitted file that was asked for; empty where a SPEC was."""
+    activation: str = run.config["activation"]
+    return activation if activation.endswith(".py") else ""
+
+
+def _name(run: Run, label: str, differing: Sequence[str]) -> str:
     calibrated = CALIBRATED[run.config["calibrate"]] if run.record["activation"]["sha256"] else ""
     others = "".join(f", {key} {run.config.get(key)}" for key in differing)
-    return f"{run.record['activation']['label']}{calibrated}{others}"
+    return f"{label}{calibrated}{others}"
 
 
 def _read(folder: Path) -> Run:
