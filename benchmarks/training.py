@@ -28,7 +28,7 @@ UNSAID = {
     "preset",
     "initial",
     "keep",
-    "tensorboard",
+    "trackers",
     "workers",
     "checkpoint_every",
 }

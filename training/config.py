@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 
 from learnact.training.errors import BadConfig
 
+TRACKERS = ("tensorboard", "wandb", "mlflow")
+"""What accelerate's trackers of these names write to."""
+
 CALIBRATIONS = ("none", "unit", "preserve")
 """none: the declared start. unit: that of the measured sigma, E[F^2] = 1. preserve: the same, E[F^2] = sigma^2."""
 
@@ -24,7 +27,7 @@ class Config:
     Raises BadConfig for settings out of range.
     """
 
-    OPERATIONAL: ClassVar[frozenset[str]] = frozenset({"checkpoint_every", "keep", "workers", "tensorboard"})
+    OPERATIONAL: ClassVar[frozenset[str]] = frozenset({"checkpoint_every", "keep", "workers", "trackers"})
     """Fields that cannot change a loss: a run may go on with others."""
 
     preset: str
@@ -55,7 +58,7 @@ class Config:
     checkpoint_every: int
     keep: int = 2  # checkpoints
     workers: int = 0  # processes that load data
-    tensorboard: bool = True
+    trackers: tuple[str, ...] = ()  # beside metrics.jsonl
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -71,6 +74,8 @@ class Config:
         )
         _require(self.trainable in {"all", "activations"}, f"trainable is all or activations, found {self.trainable}")
         _require(self.calibrate in CALIBRATIONS, f"calibrate is {', '.join(CALIBRATIONS)}, found {self.calibrate}")
+        for name in self.trackers:
+            _require(name in TRACKERS, f"trackers are {', '.join(TRACKERS)}, found {name}")
         _require(self.precision in {"fp32", "bf16"}, f"precision is fp32 or bf16, found {self.precision}")
 
     def require(self, low: float, high: float, ends: str, *names: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from learnact.training.cli.main import main
 
 MODEL = ("--layers", "2", "--width", "16", "--heads", "2", "--context", "16", "--eval-windows", "8")
-SHORT = ("--batch", "4", "--steps", "6", "--no-tensorboard", "--cpu")
+SHORT = ("--batch", "4", "--steps", "6", "--cpu")
 TINY = ("gpt2", *MODEL, *SHORT)
 """Six steps of a GPT-2 of two layers, on the language reference."""
 

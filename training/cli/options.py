@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from learnact.training.config import TRACKERS
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FOLDER = click.Path(file_okay=False)
@@ -47,7 +49,14 @@ RECORDS = (
     click.option("--watch-every", type=int, help="Steps between looks at every activation."),
     click.option("--checkpoint-every", type=int, help="Steps."),
     click.option("--keep", type=int, help="Checkpoints."),
-    click.option("--tensorboard/--no-tensorboard", default=None, help="Beside metrics.jsonl."),
+    click.option(
+        "--tracker",
+        "trackers",
+        type=click.Choice(TRACKERS),
+        multiple=True,
+        callback=lambda _, __, names: tuple(dict.fromkeys(names)) or None,
+        help="Beside metrics.jsonl; repeat.",
+    ),
     click.option("--out", required=True, type=_FOLDER, help="Run folder; an interrupted run in it goes on."),
 )
 

@@ -26,7 +26,11 @@ TEXT = (
 @click.command()
 @options(
     TEXT,
-    (click.option("--preset", default="tiny", show_default=True, help="tiny (a CPU) or small (124M)."),),
+    (
+        click.option(
+            "--preset", default="tiny", show_default=True, help="demo (half a minute), tiny (minutes) or small (124M)."
+        ),
+    ),
     ACTIVATION,
     LENGTH,
     (

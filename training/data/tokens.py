@@ -176,8 +176,8 @@ def _groups(source: Source, skip: int) -> Iterator[tuple[int, list[str], bool]]:
 
 def _reference(split: str) -> Memory:
     corpus = load_corpus()
-    part = corpus.train if split == "train" else corpus.validation
-    return Memory(f"python-reference:{split}:{corpus.digest[:16]}", bytes(part.tolist()).decode())
+    text = corpus.train if split == "train" else corpus.validation
+    return Memory(f"python-reference:{split}:{corpus.digest[:16]}", text)
 
 
 def _dtype(encoder: TextTokenizer) -> np.dtype:

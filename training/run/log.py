@@ -1,4 +1,4 @@
-"""The numbers of a run: one JSON object a line, TensorBoard beside it, and a progress bar."""
+"""The numbers of a run: one JSON object a line, trackers beside it, and a progress bar."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from tqdm import tqdm
 
 from learnact.files import write_whole
+from learnact.training.run.trackers import Trackers
 
 NAME = "metrics.jsonl"
-CURVES = {"train": ("loss", "lr", "gradient_norm"), "eval": ("loss", "accuracy", "accuracy_5")}
 
 
 class Log:
     """Appends to a run's log. Lines later than the step that a run goes on from are dropped first."""
 
-    def __init__(self, folder: Path, step: int, steps: int, *, tensorboard: bool) -> None:
+    def __init__(self, folder: Path, step: int, steps: int, trackers: Trackers) -> None:
         path = folder / NAME
         lines = [line for line in read(folder) if line["step"] <= step] if path.is_file() and step else []
         write_whole(path, "".join(f"{json.dumps(line)}\n" for line in lines), force=True)
         self._file = path.open("a", encoding="utf-8", newline="\n")
-        self._board = _board(folder, step) if tensorboard else None
+        self._trackers = trackers
         self._bar = tqdm(total=steps, initial=step, unit="step", disable=None, dynamic_ncols=True)
 
     def write(self, kind: str, step: int, **values: Any) -> None:
@@ -38,13 +38,7 @@ class Log:
         elif kind == "eval":
             scores = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
             self.say(f"step {step}: validation {scores}")
-        if self._board is not None:
-            for name in CURVES.get(kind, ()):
-                if name in values:
-                    self._board.add_scalar(f"{kind}/{name}", values[name], step)
-            for place in values.get("layers", ()):
-                for name in ("before", "after", "gradient_after"):
-                    self._board.add_scalar(f"watch/{name}/{place['path']}", place[name], step)
+        self._trackers.write(kind, step, values)
 
     def say(self, text: str) -> None:
         """A line on the terminal that leaves the bar whole."""
@@ -55,11 +49,10 @@ class Log:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close file, bar and board."""
+        """Close file, bar and trackers."""
         self._bar.close()
         self._file.close()
-        if self._board is not None:
-            self._board.close()
+        self._trackers.close()
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
@@ -68,9 +61,3 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             if line.endswith("\n"):
                 yield json.loads(line)
-
-
-def _board(folder: Path, step: int) -> Any:
-    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
-
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)

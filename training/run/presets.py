@@ -31,6 +31,21 @@ GPT2_TINY = Gpt2(
 )
 """Minutes on a CPU."""
 
+GPT2_DEMO = replace(
+    GPT2_TINY,
+    preset="demo",
+    width=96,
+    steps=300,
+    batch=8,
+    micro_batch=8,
+    lr_floor=0.0,
+    warmup=20,
+    eval_every=75,
+    watch_every=75,
+    checkpoint_every=150,
+)
+"""Half a minute on a CPU."""
+
 GPT2_SMALL = Gpt2(
     preset="small",
     layers=12,
@@ -154,7 +169,7 @@ CONVNEXT_TINY = Convnext(
 """28.6M parameters; 300 epochs of ImageNet-1k, warm-up of 20: Liu et al. 2022, table 5."""
 
 PRESETS: Mapping[str, Mapping[str, Config]] = {
-    "gpt2": {"tiny": GPT2_TINY, "small": GPT2_SMALL},
+    "gpt2": {"demo": GPT2_DEMO, "tiny": GPT2_TINY, "small": GPT2_SMALL},
     "convnext": {"micro": CONVNEXT_MICRO, "atto": CONVNEXT_ATTO, "tiny": CONVNEXT_TINY},
 }
 

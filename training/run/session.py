@@ -30,6 +30,7 @@ from learnact.training.run.loop import Diverged, Training, train
 from learnact.training.run.processes import connect, distribute
 from learnact.training.run.recipe import Average, make_optimizer
 from learnact.training.run.task import Places, Task, open_task
+from learnact.training.run.trackers import Trackers, require_installed
 from learnact.version import __version__
 
 RECORD = "config.json"
@@ -44,6 +45,7 @@ def run(config: Config, open_data: Callable[[Config], Task], out: Path, *, cpu: 
     after the processes have met, by the main process first. Raises BadConfig and its siblings of
     learnact.training.errors.
     """
+    require_installed(config.trackers)
     accelerator = connect(config, cpu=cpu)
     main = accelerator.is_main_process
     with only_one(out) if main else nullcontext():
@@ -146,7 +148,7 @@ def _train(
     if state is not None:
         restore(state, model, optimizer, average)
     training = Training(config, task, model, wrapped, places, optimizer, average, accelerator)
-    records = Log(out, first, config.steps, tensorboard=config.tensorboard) if main else None
+    records = _records(config, out, first) if main else None
     try:
         if records:
             for complaint in complaints:
@@ -163,6 +165,10 @@ def _train(
     finally:
         if records:
             records.close()
+
+
+def _records(config: Config, out: Path, first: int) -> Log:
+    return Log(out, first, config.steps, Trackers(config.trackers, out, first, to_json(config)))
 
 
 def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from learnact.training.study import grid as study
 from learnact.training.study.grid import conduct, grid
 from learnact.training.study.page.runs import group, read_runs
 
-DIGITS = ("convnext", "--steps", "2", "--batch", "8", "--no-tensorboard", "--cpu")
+DIGITS = ("convnext", "--steps", "2", "--batch", "8", "--cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +175,7 @@ def test_a_start_that_float32_cannot_hold_is_refused(tmp_path: Path, capsys: pyt
 
 
 def test_digits_are_learned_in_a_few_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("convnext", "--steps", "40", "--no-tensorboard", "--cpu", "-a", "hermite:3@gelu", "--calibrate", "unit")
+    words = ("convnext", "--steps", "40", "--cpu", "-a", "hermite:3@gelu", "--calibrate", "unit")
     code, out, err = command(capsys, *words, "--out", tmp_path / "run")
     assert code == 0, err
     accuracy = float(out.split("accuracy ")[1].split(",")[0])
@@ -194,9 +194,9 @@ def test_a_damaged_image_ends_the_run_with_its_name(
     damaged = tmp_path / "train/bee/0.png"
     whole = damaged.read_bytes()
     chosen = tmp_path / "run"
-    assert command(capfd, *words, "--checkpoint-every", "2", "--no-tensorboard", "--cpu", "--out", chosen)[0] == 0
+    assert command(capfd, *words, "--checkpoint-every", "2", "--cpu", "--out", chosen)[0] == 0
     damaged.write_bytes(whole[:20] + bytes(len(whole) - 20))
-    code, _, err = command(capfd, *words, "--no-tensorboard", "--cpu", "--out", tmp_path / "again")
+    code, _, err = command(capfd, *words, "--cpu", "--out", tmp_path / "again")
     assert code == 2
     assert complaint(err).startswith(f"learnact-train: error: {damaged} cannot be decoded as an image")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -32,19 +32,30 @@ def losses(groups: Sequence[Group], unit: str) -> str:
     """Validation and training loss over the steps: mean over seeds, and a band from the least to the greatest."""
     with plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=False)
-        for color, group in zip(_colors(len(groups)), groups, strict=True):
-            _band(left, group, color, lambda run: [(line["step"], line["loss"]) for line in run.of("eval")])
-            _band(right, group, color, _smooth)
-        left.set(title="validation loss", xlabel="step", ylabel=unit)
-        right.set(title="training loss, running mean", xlabel="step")
-        for axis in (left, right):
-            axis.grid(alpha=0.25)
-            _zoom(axis)
+        draw_losses(left, right, groups, unit)
         if len(groups) < LEGEND_BESIDE:
             left.legend(frameon=False, fontsize=8)
         else:
             figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
         return _svg(figure)
+
+
+def draw_losses(left: Axes, right: Axes, groups: Sequence[Group], unit: str) -> None:
+    """Validation loss on one axis and training loss on the other, in the colours of `colors`."""
+    for color, group in zip(colors(len(groups)), groups, strict=True):
+        _band(left, group, color, lambda run: [(line["step"], line["loss"]) for line in run.of("eval")])
+        _band(right, group, color, _smooth)
+    left.set(title="validation loss", xlabel="step", ylabel=unit)
+    right.set(title="training loss, running mean", xlabel="step")
+    for axis in (left, right):
+        axis.grid(alpha=0.25)
+        _zoom(axis)
+
+
+def draw_shape(axis: Axes, place: Mapping[str, Any], color: Any, *, first: bool, label: str = "") -> None:
+    """One activation at one look, over three deviations of its input; dashed at the first."""
+    x = place["mean"] + place["sigma"] * np.array(CURVE)
+    axis.plot(x, place["curve"], "--" if first else "-", color=color, linewidth=1.2, label=label)
 
 
 def depth(groups: Sequence[Group]) -> str:
@@ -58,7 +69,7 @@ def depth(groups: Sequence[Group]) -> str:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(panels), figsize=(14, 3.4), layout="constrained")
         for axis, (title, value, scale) in zip(axes, panels, strict=True):
-            for color, group in zip(_colors(len(groups)), groups, strict=True):
+            for color, group in zip(colors(len(groups)), groups, strict=True):
                 looks = group.runs[0].of("watch")
                 for look, style in ((looks[0], "--"), (looks[-1], "-")) if looks else ():
                     heights = [value(place) for place in look["layers"]]
@@ -86,7 +97,7 @@ def history(group: Group) -> str:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(panels), figsize=(14, 2.6), layout="constrained")
         for axis, (title, value) in zip(axes, panels, strict=True):
-            for number, color in enumerate(_shades(places)):
+            for number, color in enumerate(shades(places)):
                 heights = [value(look["layers"][number]) for look in looks]
                 axis.plot(steps, heights, color=color, linewidth=1.2, marker=".", markersize=3)
             axis.set(title=title, xlabel="step")
@@ -107,23 +118,21 @@ def shapes(group: Group) -> str:
         for axis in grid.flat[places:]:
             axis.axis("off")
         for number, axis in enumerate(grid.flat[:places]):
-            for look, color in zip(looks, _shades(len(looks)), strict=True):
-                place = look["layers"][number]
-                x = place["mean"] + place["sigma"] * np.array(CURVE)
-                axis.plot(x, place["curve"], "--" if look is looks[0] else "-", color=color, linewidth=1.2)
+            for look, color in zip(looks, shades(len(looks)), strict=True):
+                draw_shape(axis, look["layers"][number], color, first=look is looks[0])
             axis.set_title(f"{number}", fontsize=8)
             axis.tick_params(labelsize=6)
             axis.grid(alpha=0.25)
         return _svg(figure)
 
 
-def _colors(count: int) -> list[Any]:
+def colors(count: int) -> list[Any]:
     """One for each setting."""
     palette: list[Any] = PALETTE if count <= len(PALETTE) else MANY
     return [palette[k % len(palette)] for k in range(count)]
 
 
-def _shades(count: int) -> list[Any]:
+def shades(count: int) -> list[Any]:
     """From light to dark."""
     return [colormaps["viridis_r"](0.15 + 0.85 * (k + 1) / count) for k in range(count)]
 

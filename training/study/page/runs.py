@@ -16,7 +16,7 @@ from learnact.training.run.session import RECORD, RESULT
 NAMED = {"activation", "start", "calibrate"}
 """Settings that a group's name always tells; other settings only where they differ among the groups."""
 CALIBRATED = {"preserve": "", "unit": ", calibrated to 1", "none": ", as declared"}
-UNNAMED = {"seed", "workers", "keep", "tensorboard", "checkpoint_every", "initial"}
+UNNAMED = {"seed", "workers", "keep", "trackers", "checkpoint_every", "initial"}
 
 
 @dataclass(frozen=True)
