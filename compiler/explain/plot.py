@@ -67,7 +67,7 @@ def figure_of(activations: Sequence[Activation]) -> Figure:
 def empty_figure(panels: int) -> Figure:
     """Make room for so many panels. Raises LearnactError where matplotlib is not installed."""
     try:
-        import matplotlib as _  # noqa: PLC0415
+        import matplotlib  # noqa: F401, PLC0415
     except ImportError as err:
         raise LearnactError("plot needs matplotlib, which is not installed; pip install 'learnact[plot]'") from err
     from learnact.compiler.explain.picture import Picture  # noqa: PLC0415
