@@ -31,7 +31,9 @@ def every_way(model: nn.Module, *args: Tensor, **keywords: Tensor) -> list[Tenso
         return [trained.detach(), evaluated.detach(), model(*args, **keywords)]
 
 
-@pytest.mark.parametrize("activation", [F.relu, F.gelu, "gelu", nn.GELU(), nn.ReLU()], ids=repr)
+@pytest.mark.parametrize(
+    "activation", [F.relu, F.gelu, "gelu", nn.GELU(), nn.ReLU()], ids=["relu", "gelu", "name", "GELU", "ReLU"]
+)
 def test_transformer_encoders_compute_with_the_new_activation_in_every_mode(activation: object) -> None:
     model, x = encoder(activation), torch.randn(3, 5, 16)
     before = every_way(model, x)

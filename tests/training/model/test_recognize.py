@@ -188,7 +188,9 @@ def relu_loss(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    "function", [F.relu, torch.relu, F.silu, functools.partial(F.gelu, approximate="tanh"), squared_relu], ids=repr
+    "function",
+    [F.relu, torch.relu, F.silu, functools.partial(F.gelu, approximate="tanh"), squared_relu],
+    ids=["F.relu", "torch.relu", "silu", "tanh-gelu", "squared_relu"],
 )
 def test_functions_held_as_attributes_are_replaced(function: object) -> None:
     class Block(nn.Module):
