@@ -54,7 +54,7 @@ MUTANTS = {
     # names, starts and what is claimed of them
     "degree attribute": Mutant("names", "    degree = 3\n", "    degree = 4\n"),
     "law attribute": Mutant("names", 'law = "Normal(0, 1)"', 'law = "Normal(0, 2)"'),
-    "default start": Mutant("names", 'init="balanced"', 'init="paper"'),
+    "default start": Mutant("names", 'init: str = "balanced"', 'init: str = "paper"'),
     "parameter name": Mutant("names", "self.coefficients", "self.weights"),
     "fitted value": Mutant("starts", "24.10244972154241", "24.10245972154241", spec="fourier_free:4"),
     "start value": Mutant("starts", "            0.6324555320336759,", "            0.6324655320336759,"),
