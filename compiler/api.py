@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from learnact.compiler.declare.laws import Law, Normal
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.emit.header import read
-from learnact.compiler.emit.target import Target, activation_of, declared, emitted_class, file_of, is_emitted
+from learnact.compiler.emit.target import Target, activation_of, declared, emitted_class, file_of, is_emitted, remember
 from learnact.compiler.resolve.declaration import Declaration
 from learnact.errors import BadDeclaration, BadLaw, BadTarget, declared_code
 from learnact.files import cache_folder, write_whole
@@ -155,6 +155,7 @@ def load(target: Target) -> type[nn.Module]:
         module_name = f"learnact_cached_{path.stem}"  # the digest in it tells contents apart
         module = sys.modules.get(module_name) or import_file(path, module_name)
         _loaded[key] = getattr(module, source.names.cls)
+        remember(_loaded[key], found)
     return _loaded[key]
 
 

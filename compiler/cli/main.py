@@ -52,7 +52,8 @@ class Group(click.Group):
 def cli(context: click.Context) -> None:
     """Compile learnable activation functions: SymPy in, verified PyTorch out.
 
-    SPEC is family:degree (hermite:5), family (sinusoid), or file.py:object[:degree] for a family of your own.
+    SPEC is family:degree (hermite:5), family (sinusoid), or, for a family of your own, file.py:object[:degree] or
+    package.module:object[:degree].
     """
     if context.invoked_subcommand is None:
         raise click.UsageError("no command is given; learnact-gen --help lists them")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
+from weakref import WeakKeyDictionary
 
 from learnact.compiler.declare.spec import Activation, Family
 from learnact.compiler.emit import header
@@ -24,6 +25,14 @@ ends in .py), class or module."""
 EXPECTED = "expected a SPEC such as 'hermite:5', an Activation, a Declaration, or an emitted file, class or module"
 
 
+_loaded: WeakKeyDictionary[type, Activation | Declaration] = WeakKeyDictionary()
+
+
+def remember(cls: type, found: Activation | Declaration) -> None:
+    """Note what a class was compiled from, for `declared`: of an Activation made in a program no header can say it."""
+    _loaded[cls] = found
+
+
 def declared(target: Target) -> Activation | Declaration:
     """The declaration behind `target`; an Activation is checked and stays one. Raises BadTarget, LearnactError."""
     if isinstance(target, Declaration):
@@ -32,6 +41,8 @@ def declared(target: Target) -> Activation | Declaration:
         return check(target)
     if isinstance(target, str) and not target.endswith(".py"):
         return Declaration(spec=target)
+    if (known := _remembered(target)) is not None:
+        return known
     return header.declaration(file_of(target))
 
 
@@ -42,10 +53,10 @@ def activation_of(target: Target) -> Activation:
 
 
 def is_emitted(target: object) -> bool:
-    """Whether `target` is an emitted file's path, class or module: what exists already, not what could be compiled."""
+    """Whether `target` is an emitted file's path, class or module; what `load` compiled is not, it is emitted alike."""
     if isinstance(target, str):
         return target.endswith(".py")
-    return not isinstance(target, (Activation, Declaration))
+    return not isinstance(target, (Activation, Declaration)) and _remembered(target) is None
 
 
 def file_of(target: Any) -> Path:
@@ -75,6 +86,10 @@ def emitted_class(target: Any) -> type[nn.Module] | None:
     """The class, if `target` is an emitted class or a module of one."""
     cls = target if isinstance(target, type) else type(target)
     return cls if _emitted_file(cls) else None
+
+
+def _remembered(target: object) -> Activation | Declaration | None:
+    return _loaded.get(target if isinstance(target, type) else type(target))
 
 
 def _emitted_file(cls: type) -> Path | None:

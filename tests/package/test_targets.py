@@ -13,6 +13,7 @@ import torch
 
 from learnact import Declaration, Normal, Uniform, derive, emit, load, lower, start, verify
 from learnact.compiler.emit.target import activation_of
+from learnact.compiler.resolve.expression import from_expression
 from learnact.compiler.resolve.registry import family, resolve
 from learnact.errors import BadDeclaration, BadExpression, BadLaw, BadTarget, LearnactError, UnknownName
 from learnact.generated import Hermite2, Sinusoid, hermite2
@@ -46,6 +47,14 @@ def test_a_class_loaded_from_an_expression_names_its_expression(tmp_path, monkey
     assert derive(mine()).activation.names.cls == "Mine"
     assert load(mine) is load(mine()) is load(EXPRESSION) is mine
     assert load(Hermite2) is Hermite2
+
+
+def test_a_class_loaded_from_an_activation_names_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEARNACT_CACHE", str(tmp_path))
+    made = from_expression("a*tanh(x) + c", {"a": 1, "c": sp.Rational(1, 3)}, "Made")
+    cls = load(made)
+    assert activation_of(cls) is activation_of(cls()) is made
+    assert verify(cls, quick=True).ok
 
 
 def test_verify_judges_the_file_of_a_class():

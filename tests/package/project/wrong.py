@@ -2,10 +2,8 @@
 
 import learnact
 from learnact import derv  # wrong
-from learnact.generated import (
-    Hermit5,  # wrong
-    Hermite5,
-)
+from learnact.generated import Hermit5  # wrong
+from learnact.generated.hermite5 import Hermite5
 from learnact.symbols import gian  # wrong
 
 print(derv, Hermit5, gian)
