@@ -8,7 +8,7 @@ stamp := $(VENV)/.installed
 sources := docs/site package compiler generated templates training tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generate check docs site types bench gpu clean
+.PHONY: help demo test lint format generate check docs site types bench gpu clients clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -55,6 +55,13 @@ bench: $(stamp)  ## time against GELU, hand-written torch and a plain copy (QUIC
 
 gpu: $(stamp)  ## correctness and speed on an NVIDIA GPU, in under nine minutes
 	$(bin)/python -m benchmarks.gpu --out benchmarks/results
+
+clients:  ## train, save and load in peft, lightning, timm, diffusers, keras: an environment that is thrown away
+	env=$$(mktemp -d) && trap 'rm -rf "$$env"' EXIT && $(PYTHON) -m venv $$env && \
+	$$env/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]' \
+		peft lightning diffusers keras h5py huggingface_hub && \
+	$$env/bin/python -m pip install --quiet --disable-pip-version-check --no-deps timm && \
+	$$env/bin/python -m pytest tests/clients/outside/client_*.py
 
 clean:  ## remove what was built, the environment included
 	rm -rf $(VENV) build dist demo-output *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -29,7 +29,7 @@ MERGED = 1e-5
 @pytest.mark.parametrize(("name", "target", "act"), [("gpt2", "c_attn", "act"), ("llama", "q_proj", "act_fn")])
 def test_lora_trains_and_saves_the_activations(name: str, target: str, act: str, tmp_path: Path) -> None:
     model, given = build(name), batch(name)
-    calibrate(swap(model, "hermite:3", run=given), "balanced", given)
+    calibrate(swap(model, "hermite:3", run=given), given)
     model.save_pretrained(tmp_path)
     adapted = get_peft_model(model, LoraConfig(r=2, target_modules=[target], modules_to_save=[act]))
     trained = [p for p in activation_parameters(adapted) if p.requires_grad]

@@ -14,7 +14,7 @@ class Module(lightning.LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.model = TimmHybrid()
-        calibrate(swap(self.model, "hermite:3", run=batch("timm")), "balanced", batch("timm"))
+        calibrate(swap(self.model, "hermite:3", run=batch("timm")), batch("timm"))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model(x)

@@ -101,7 +101,7 @@ def test_calls_that_never_settle_are_an_error() -> None:
         for _ in range(2):
             model(scale * torch.randn(64, 16))
 
-    with pytest.raises(BadModel, match="the sigma of 1 does not settle: each is called several times, and after 10"):
+    with pytest.raises(BadModel, match="the sigma of 1 does not converge: each is called several times, and after 10"):
         calibrate(swapping, unsettled, "balanced")
     growing = Growing()
     with pytest.raises(BadModel, match=r"the input of act has sigma .* grows or shrinks beyond use"):
