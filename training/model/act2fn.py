@@ -44,7 +44,8 @@ def register(cls: Any, start: str = "") -> str:
     Generated classes and SPECs need no registration. A class of an emitted file does, in every process that loads the
     model. Raises UnknownName for a start that the class does not have, BadModel for what is no learnable activation.
     """
-    if not (isinstance(cls, type) and hasattr(cls, "starts") and hasattr(cls, "spec")):
+    is_class = isinstance(cls, type) and getattr(cls, "learnable_activation", False)
+    if not is_class:
         raise BadModel(f"register takes the class of a learnable activation, such as Hermite5, found {cls!r}")
     if start and start not in cls.starts:
         raise UnknownName(f"start of {cls.spec}", start, cls.starts)
@@ -96,12 +97,12 @@ def resolve(name: str) -> tuple[Any, dict[str, Any]]:
 
 def restart(module: Any) -> None:
     """Set the parameters to the start that the module was made with, but for those that a checkpoint gave."""
-    fresh = type(module)(module.num_parameters, init=module.init, channel_dim=module.channel_dim, device="cpu")
-    starts = dict(fresh.named_parameters())
+    given = {n: p.detach().clone() for n, p in module.named_parameters() if getattr(p, "_is_hf_initialized", False)}
+    module.reset_parameters()
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            if not getattr(parameter, "_is_hf_initialized", False):
-                parameter.copy_(starts[name])
+            if name in given:
+                parameter.copy_(given[name])
 
 
 def _refusal() -> str:

@@ -134,11 +134,12 @@ def _solver(places: Mapping[str, nn.Module], starts: Starts | str | None) -> Sol
             raise UnknownName(f"start of {path} ({type(module).__name__})", str(starts), known)
 
     @cache
-    def named(spec: str, name: str, sigma: sp.Rational) -> Mapping[str, Sequence[float]]:
-        return solve_start(spec, name, sigma=sigma, preserve=True)
+    def named(cls: Any, name: str, sigma: sp.Rational) -> Mapping[str, Sequence[float]]:
+        return solve_start(cls, name, sigma=sigma, preserve=True)
 
     def solve(module: Any, sigma: sp.Rational) -> Mapping[str, Sequence[float]]:
-        return named(type(module).spec, starts or module.init, sigma)
+        kind: Any = type(module)
+        return named(kind, starts or module.init, sigma)
 
     return solve
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,8 @@ from learnact.training.errors import BadModel
 
 Factory = Callable[..., nn.Module]
 Activation = str | type[nn.Module] | nn.Module | Factory
-"""`"hermite:5"`, `"hermite:5@gelu"`, `Hermite5`, `Hermite5(init="gelu")`, `partial(Hermite5, init="gelu")`."""
+"""`"hermite:5"`, `"hermite:5@gelu"`, `Hermite5`, `Hermite5(init="gelu")`, `partial(Hermite5, init="gelu")`; or the
+path of an emitted file."""
 
 ADVICE = 'write "hermite:5", Hermite5, Hermite5(init="gelu"), or a function that returns a new module'
 
@@ -66,7 +68,9 @@ def class_of(spec: str) -> Any:
 
 
 def _of_spec(text: str) -> Factory:
-    spec, _, init = text.partition("@")
+    spec, init = text, ""
+    if named := re.search(r"@(\w+)$", text):  # an @ in a folder's name has a slash or a dot behind it
+        spec, init = text[: named.start()], named[1]
     cls = class_of(spec)
     if init and init not in cls.starts:
         raise UnknownName(f"start of {spec}", init, cls.starts)

@@ -11,9 +11,8 @@ from learnact.training.errors import BadModel
 
 
 def is_learnable(module: nn.Module) -> bool:
-    """Whether `module` is an activation that learnact emitted, of this version or of any file that stands alone."""
-    kind = type(module)
-    return bool(getattr(kind, "learnable_activation", False)) or (hasattr(kind, "moments") and hasattr(kind, "starts"))
+    """Whether `module` is an activation that learnact emitted: its class says so, by `learnable_activation`."""
+    return bool(getattr(type(module), "learnable_activation", False))
 
 
 def activation_parameters(model: nn.Module) -> list[nn.Parameter]:

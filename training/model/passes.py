@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from learnact.training.errors import BadModel
 from learnact.training.model.known import FUNCTIONS
 
-Run = Callable[[], object] | Tensor | Mapping[str, Any] | tuple[Any, ...]
+Run = Callable[[], object] | Tensor | Mapping[str, Any] | tuple[Any, ...] | list[Any]
 """What sends one batch through a model: a call without arguments, or the batch itself."""
 
 
@@ -34,11 +34,11 @@ class Functional:
 
 
 def as_call(model: nn.Module | None, run: Run) -> Callable[[], object]:
-    """`run` as a call without arguments: a Tensor is passed to the model, a mapping by keywords, a tuple by position.
+    """`run` as a call without arguments: a Tensor is passed to the model, a mapping by keywords, a tuple or a list by position.
 
     Raises BadModel for anything else, and for a batch where no model is known.
     """
-    if not isinstance(run, (Tensor, Mapping, tuple)):
+    if not isinstance(run, (Tensor, Mapping, tuple, list)):
         if not callable(run):
             raise BadModel(
                 f"run must be a batch (Tensor, mapping, tuple) or a call such as lambda: model(batch), found "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from learnact import emit
 from learnact.errors import LearnactError, UnknownName
 from learnact.generated import Hermite3, Hermite5
 from learnact.training.errors import BadModel
@@ -38,6 +40,13 @@ def test_an_instance_is_copied_with_its_values() -> None:
     with torch.no_grad():
         act.coefficients.mul_(2.0)
     assert all(s.new.coefficients.equal(act.coefficients) and s.new is not act for s in swap(mlp(), act))
+
+
+def test_an_emitted_file_is_a_class_wherever_it_lies(tmp_path: Path) -> None:
+    folder = tmp_path / "a@b"
+    folder.mkdir()
+    file = folder / emit("hermite:2", folder).filename
+    assert [type(s.new).__name__ for s in swap(mlp(), str(file))] == ["Hermite2", "Hermite2"]
 
 
 def test_other_degrees_are_compiled_now() -> None:

@@ -152,7 +152,9 @@ def test_a_model_of_functions_alone_has_nothing_to_replace_and_the_error_names_t
         swap(model, Hermite3, run=torch.randn(2, 2))
 
 
-@pytest.mark.parametrize("run", [torch.randn(2, 4), {"x": torch.randn(2, 4)}, (torch.randn(2, 4), 0.5)], ids=type)
+@pytest.mark.parametrize(
+    "run", [torch.randn(2, 4), {"x": torch.randn(2, 4)}, (torch.randn(2, 4), 0.5), [torch.randn(2, 4)]], ids=type
+)
 def test_a_batch_is_a_tensor_a_mapping_or_a_tuple(run: passes.Run) -> None:
     with pytest.warns(UserWarning, match="computes other activations"):
         assert len(swap(Mixed(), Hermite3, run=run)) == 1

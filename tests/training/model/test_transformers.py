@@ -15,10 +15,11 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from transformers.activations import ACT2FN
 
 import learnact.transformers
-from learnact import calibrate, generated, swap, swap_per_channel
+from learnact import Declaration, calibrate, generated, load, swap, swap_per_channel
 from learnact.errors import UnknownName
 from learnact.generated import MODULES, Hermite3, Hermite5, Tropical3
 from learnact.training.errors import BadModel
+from learnact.training.model import act2fn
 
 TOKENS = torch.arange(8)[None]
 NAME = "learnact.transformers:hermite3"
@@ -124,6 +125,20 @@ def test_what_one_name_cannot_say_is_listed_and_loaded_by_the_list(change: objec
     again.save_pretrained(tmp_path / "again")
     third = learnact.transformers.from_pretrained(tmp_path / "again", GPT2LMHeadModel).eval()
     assert third(TOKENS).logits.equal(model(TOKENS).logits)
+
+
+def test_a_class_of_ones_own_is_registered_before_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cls = load(Declaration(expr="a*tanh(x) + c*x", params=("a=1", "c=0.5"), name="TanhLine"))
+    model = gpt2()
+    calibrate(swap(model, cls), {"input_ids": TOKENS})
+    model.save_pretrained(tmp_path)
+    monkeypatch.setattr(act2fn, "_registered", {})  # as in a fresh process
+    with pytest.raises(
+        BadModel, match=r"no activation is known as 'learnact.transformers:tanh_line' .*register\(cls\)"
+    ):
+        GPT2LMHeadModel.from_pretrained(tmp_path)
+    learnact.transformers.register(cls)
+    assert GPT2LMHeadModel.from_pretrained(tmp_path).eval()(TOKENS).logits.equal(model(TOKENS).logits)
 
 
 def test_a_list_gives_way_to_a_name_when_one_will_do() -> None:
