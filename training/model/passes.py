@@ -34,7 +34,7 @@ class Functional:
 
 
 def as_call(model: nn.Module | None, run: Run) -> Callable[[], object]:
-    """`run` as a call without arguments: a Tensor is passed to the model, a mapping by keywords, a tuple or a list by position.
+    """`run` as a call without arguments: a Tensor as it is, a mapping by keywords, a tuple or list by position.
 
     Raises BadModel for anything else, and for a batch where no model is known.
     """
