@@ -288,7 +288,7 @@ def planned(monkeypatch) -> Callable[..., None]:
         sources = [api.emit(spec) for spec in specs]
         manifest = json.dumps({"modules": {s.names.slug: {} for s in sources}})
         files = {s.filename: s.text for s in sources} | {"MANIFEST.json": manifest, "__init__.py": "# package\n"}
-        monkeypatch.setattr(checking, "plan", lambda: files)
+        monkeypatch.setattr(checking, "plan", lambda watch=None: files)
 
     return plan
 

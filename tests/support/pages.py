@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FENCED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-CONSOLE = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
+CONSOLE = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.MULTILINE)
 MODULES = {"learnact-gen": "learnact.compiler.cli", "learnact-train": "learnact.training.cli"}
 
 

@@ -23,7 +23,10 @@ PLACE = ("before", "after", "gradient_after")
 
 
 class Trackers:
-    """The chosen trackers of one run; of the main process alone."""
+    """The chosen trackers of one run; of the main process alone.
+
+    Raises BadConfig for one that is not installed or cannot start.
+    """
 
     def __init__(self, names: Sequence[str], folder: Path, step: int, settings: Mapping[str, Any]) -> None:
         """Begin, or go on after `step` updates. Raises BadConfig for one that is not installed or cannot start."""
