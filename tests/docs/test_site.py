@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +58,24 @@ def test_a_broken_link_fails_the_build(tmp_path):
     done = build(tmp_path / "mkdocs.yml", tmp_path / "out")
     assert done.returncode != 0
     assert "missing.md" in done.stderr
+
+
+def test_notebooks_are_executed(site):
+    page = (site / "notebooks/invent.html").read_text(encoding="utf-8")
+    assert "checks, 0 failed" in page
+    assert "data:image/png;base64," in page
+    assert "of the held-out digits" in (site / "notebooks/train.html").read_text(encoding="utf-8")
+
+
+def test_a_notebook_that_fails_fails_the_build(tmp_path):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    notebook = json.loads((ROOT / "docs/notebooks/train.ipynb").read_text(encoding="utf-8"))
+    notebook["cells"] = [{**notebook["cells"][1], "source": ["1 / 0"]}]
+    notebook["cells"][0] |= {"cell_type": "code", "execution_count": None, "outputs": []}
+    (docs / "index.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    options = re.search(r"  - mkdocs-jupyter:\n(?:      .*\n)+", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    (tmp_path / "mkdocs.yml").write_text(f"site_name: planted\ndocs_dir: docs\nstrict: true\nplugins:\n{options[0]}")
+    done = build(tmp_path / "mkdocs.yml", tmp_path / "out")
+    assert done.returncode != 0
+    assert "ZeroDivisionError" in done.stderr + done.stdout
