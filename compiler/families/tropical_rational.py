@@ -58,7 +58,7 @@ tropical_rational = Family(
     function=lambda p, n: (
         lines(p.numerator_slopes, p.numerator_offsets) - lines(p.denominator_slopes, p.denominator_offsets)
     ),
-    starts={"balanced": Start(balanced, note="a bent ReLU, every piece of both maxima alive")},
+    starts={"balanced": Start(balanced, note="a bent ReLU, every piece of both maxima active")},
     fit=HingeFit(knots=lambda n: (n, n), values=from_hinges),
     domain="all x; piecewise linear",
     reference="Khalfaoui-Hassani & Kesselheim 2025, arXiv:2502.01247",

@@ -10,7 +10,7 @@ from learnact.compiler.verify import quadrature, tolerances
 from learnact.compiler.verify.checks_fits import check_fit
 from learnact.compiler.verify.ledger import Finding, Ledger
 from learnact.compiler.verify.measured import Array
-from learnact.compiler.verify.moments import UNSETTLED, emitted, evaluated
+from learnact.compiler.verify.moments import UNCONVERGED, emitted, evaluated
 from learnact.compiler.verify.subject import Subject
 
 MOMENTS = ("E[F^2]", "E[F'^2]", "q-slope")
@@ -23,9 +23,9 @@ def check_moments(subject: Subject) -> Finding:
     for start, claim in subject.cls.moments.items():
         f = emitted(subject, subject.printed(start))
         found = (f.mean(f.value**2), f.mean(f.slope**2), f.q_slope())
-        for what, claimed, integrated, settled in zip(MOMENTS, claim, found, f.settled, strict=True):
-            if not settled:
-                ledger.leave(1, UNSETTLED)
+        for what, claimed, integrated, converged in zip(MOMENTS, claim, found, f.converged, strict=True):
+            if not converged:
+                ledger.leave(1, UNCONVERGED)
                 continue
             bound = tolerances.MOMENT * (1 + abs(integrated))
             ledger.compare(
@@ -40,8 +40,8 @@ def check_monte_carlo(subject: Subject) -> Finding:
     for start, (second, slope_second, q_slope) in subject.cls.moments.items():
         values = subject.printed(start)
         f, (value, slope) = emitted(subject, values), evaluated(subject, values, at)
-        if not all(f.settled):
-            ledger.leave(len(MOMENTS), UNSETTLED)
+        if not all(f.converged):
+            ledger.leave(len(MOMENTS), UNCONVERGED)
             continue
         claims = {
             "E[F^2]": (second, f.value**2, value**2),
@@ -89,14 +89,14 @@ def _balanced(subject: Subject, start: str, unknowns: list[sp.Symbol], ledger: L
     mean, second, slope_second = f.mean(f.value), f.mean(f.value**2), f.mean(f.slope**2)
     claimed_second, claimed_slope, _ = subject.cls.moments[start]
     ledger.compare(abs(claimed_second - 1), tolerances.BALANCE, f"{start}, claims E[F^2] = {claimed_second!r}")
-    if not f.settled[0]:
-        ledger.leave(1, UNSETTLED)
+    if not f.converged[0]:
+        ledger.leave(1, UNCONVERGED)
         return
     ledger.compare(abs(second - 1), tolerances.MOMENT, f"{start}, E[F^2] = {second:.12g}")
     if shift not in unknowns:
         return  # forward gain alone is claimed
-    if not all(f.settled):
-        ledger.leave(1, UNSETTLED)
+    if not all(f.converged):
+        ledger.leave(1, UNCONVERGED)
         return
     solvable = second - mean**2 <= slope_second * (1 + tolerances.MOMENT)  # variance of F against E[F'^2]
     if not solvable:

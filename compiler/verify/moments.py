@@ -14,7 +14,7 @@ from learnact.compiler.verify.quadrature import Rule
 from learnact.compiler.verify.subject import Subject, double
 from learnact.compiler.verify.tolerances import MOMENT
 
-UNSETTLED = "whose integral does not settle"
+UNCONVERGED = "whose integral does not converge"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Emitted:
         return self.mean(self.nodes * lifted * self.slope) / self.mean(lifted**2)
 
     @cached_property
-    def settled(self) -> tuple[bool, bool, bool]:
+    def converged(self) -> tuple[bool, bool, bool]:
         """Whether the integrals of E[F^2], E[F'^2] and the q-slope have converged under halving of panels."""
         second, slope, product, lift = (
             bool(moved <= MOMENT * (1 + abs(self.mean(row))) / 8)

@@ -22,7 +22,7 @@ from learnact.compiler.verify.measured import DIGITS, DOUBLE, EXACT, LIMIT, LIMI
 
 ASIDE = (mpmath.mpf("1e-60"), mpmath.mpf("1e-50"))  # distances from a gap at which a limit is read, and checked
 BESIDE = 1e-3  # a distance at which F must be a number on both sides, or there is no gap to fill
-SETTLED = 1e-12  # relative difference of what is read at all of them; a logarithm differs by a fifth
+CONVERGED = 1e-12  # relative difference of what is read at all of them; a logarithm differs by a fifth
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,11 @@ class Oracle:
         numbers = np.array([[k.high for k in (t.value, t.slope, *t.gradients)] for t in read])
         limits = numbers[:2].mean(axis=0)
         with np.errstate(all="ignore"):
-            settled = (np.ptp(numbers, axis=0) <= SETTLED * (1 + np.abs(limits))).all(axis=0)
+            converged = (np.ptp(numbers, axis=0) <= CONVERGED * (1 + np.abs(limits))).all(axis=0)
         value, slope, *gradients = (Known(n, np.zeros_like(n), 1 + np.abs(n)) for n in limits)
         peak = 1 + np.abs(limits).max(axis=0)
-        filled = Truth(value, slope, tuple(gradients), read[0].kink, read[0].jump, peak, np.ones_like(settled))
-        return truth.put(gaps[settled], filled[settled])
+        filled = Truth(value, slope, tuple(gradients), read[0].kink, read[0].jump, peak, np.ones_like(converged))
+        return truth.put(gaps[converged], filled[converged])
 
     def branches(self, points: Array, parameters: Sequence[float]) -> Array:
         """Which branch every kinked node takes: (kinked nodes, N) integers, in doubles."""

@@ -25,7 +25,7 @@ FINITE_PANELS = 24  # for a law on an interval
 SAMPLES = 1 << 17
 HALVINGS = 64  # of one panel: towards 0 a panel of 1e-19 of the first one's width is left
 NARROWEST = 64  # spacings of doubles
-MOST = 1024  # panels halved at once; more are no singularity, but a function that nothing settles
+MOST = 1024  # panels halved at once; more are no singularity, but a function for which refinement does not converge
 
 Integrands = Callable[[Array], Array]
 """(N,) points -> (number of integrands, N)."""

@@ -24,7 +24,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 UNTRAINED = math.log(320)
 """Nats per byte of a model that knows nothing: 257 tokens, padded to a multiple of 64."""
 UNTRAINED_SPREAD = 0.3
-"""Logits of weights of std .02 and of what a calibrated activation hands on are a few tenths apart."""
+"""Logits of weights of std .02 and of what a calibrated activation passes on are a few tenths apart."""
 SIGMA_OF_PUBLISHED_WEIGHTS = (0.1, 0.4)
 """Std .02 times the root of width 96 is .196; calibrated layers before it move it by less than a factor of two."""
 

@@ -57,7 +57,7 @@ def test_several_calls_are_pooled_and_each_is_recorded() -> None:
     assert found.sigma == pytest.approx(both.std(correction=0).item(), rel=POOLED)
     assert found.mean == pytest.approx(both.mean().item(), rel=1e-3, abs=POOLED)
     sigma = found.rounded
-    near = [sigma * (1 + k * sp.Rational(1, 100)) for k in range(-6, 7)]  # what it settled at, to half a digit
+    near = [sigma * (1 + k * sp.Rational(1, 100)) for k in range(-6, 7)]  # what it converged to, to half a digit
     starts = [start("hermite:3", "balanced", sigma=moments_module.round_sigma(float(s)), preserve=True) for s in near]
     assert any(swapping[0].new.coefficients.tolist() == pytest.approx(s["coefficients"]) for s in starts)
 
