@@ -21,6 +21,7 @@ from learnact.training.errors import BadConfig
 from learnact.training.model import act2fn
 from learnact.training.model.calibrate import InputMoments, Starts, calibrate
 from learnact.training.model.channels import swap_per_channel
+from learnact.training.model.factory import class_of
 from learnact.training.model.swap import Swapped, swap
 
 
@@ -82,11 +83,12 @@ def choose(name: str, start: str = "") -> Choice:
         _require_own_name(name, slugs)
     if name.isidentifier() and name not in slugs and not _is_family(name):
         raise UnknownName("activation", name, {*slugs, *ACT2FN})
-    cls: Any = getattr(generated, slugs[name]) if name in slugs else load(name)
+    cls = class_of(name)
     if start and start not in cls.starts:
         raise UnknownName(f"start of {name}", start, cls.starts)
     start = start or cls.starts[0]
-    return Choice(act2fn.register(cls, start), cls, start, cls.spec if name in slugs else name)
+    ready = cls.__module__.startswith(f"{generated.__name__}.")
+    return Choice(act2fn.register(cls, start), cls, start, cls.spec if ready else name)
 
 
 def install(
