@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,11 @@ import torch
 from torch import nn
 
 from benchmarks.timing import own_code
+
+Attempt = Callable[[str, Callable[[], Any]], Any]
+"""Given a case's name and the making of it: what it makes, or None."""
+
+SLEEP_CYCLES = 10_000_000  # about 5 ms: longer than the processor takes to launch what is timed
 
 
 @dataclass(frozen=True)
@@ -46,18 +52,30 @@ class Device:
         """Inductor; a dry run stops behind the tracing."""
         return "aot_eager" if self.dry else "inductor"
 
+    def processes(self, gib: float = 1.0) -> int:
+        """How many may work side by side, each with two cores and so much of the device's memory."""
+        if self.dry:
+            return 2
+        held = torch.cuda.get_device_properties(0).total_memory / 2**30
+        return max(1, min((os.cpu_count() or 2) // 2, int(held // gib)))
+
     def synchronize(self) -> None:
         """Wait until everything asked for is done."""
         if not self.dry:
             torch.cuda.synchronize()
 
     def seconds(self, step: Callable[[], object]) -> float:
-        """Time between two events around one step."""
+        """Time that the device takes for one step, by two events.
+
+        The device sleeps first, so that the whole step is queued when it begins: what the processor takes to launch
+        it, which a model's other work hides, is not in it.
+        """
         if self.dry:
             begin = time.perf_counter()
             step()
             return time.perf_counter() - begin
         before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda._sleep(SLEEP_CYCLES)
         before.record()
         step()
         after.record()

@@ -11,11 +11,13 @@ Parts that no time is left for are listed, never left out in silence. Exit statu
 from __future__ import annotations
 
 import argparse
-import math
+import multiprocessing
+import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -36,15 +38,15 @@ from learnact import generated  # noqa: E402
 Result = TypeVar("Result")
 
 MINUTES = 9.0
-RESERVE = 40.0  # seconds that a compilation and its timing may take: nothing is begun later than that before the end
+RESERVE = 25.0  # seconds that a compilation and its timing may take: nothing is begun later than that before the end
 NUMEL, DRY_NUMEL = 1 << 26, 1 << 12  # of the kernels' tensors
 CHECKED, DRY_CHECKED = 1 << 20, 1 << 12  # of the checks' tensors
 DRY_MODULES = ("Hermite3", "Fourier3", "Tropical3")
-SHARES = {"checks": 0.3, "kernels": 0.6, "models": 1.0}  # by when a part ends, as a share of the whole time
+SHARES = {"checks": 0.4, "kernels": 0.6, "models": 1.0}  # by when a part ends, as a share of the whole time
 
 
 class Clock:
-    """Runs one case after another while there is time, and keeps what failed and what there was no time for."""
+    """Runs cases while there is time, and keeps what failed and what there was no time for."""
 
     def __init__(self, minutes: float) -> None:
         self.begin = time.monotonic()
@@ -53,19 +55,47 @@ class Clock:
         self.skipped: list[str] = []
         self.failed: list[str] = []
 
+    def left(self) -> float:
+        """Seconds until the part at hand ends."""
+        return self.limit * SHARES[self.part] - (time.monotonic() - self.begin)
+
+    def together(self, cases: Sequence[tuple[str, Callable[[], Result]]], processes: int) -> list[Result | None]:
+        """What the cases give, run side by side in processes of their own: for what is not timed."""
+        print(f"{time.monotonic() - self.begin:5.0f} s  {len(cases)} cases, {processes} at a time", file=sys.stderr)
+        found: list[Result | None] = []
+        pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
+        futures = [(what, pool.submit(case)) for what, case in cases]
+        for what, future in futures:
+            try:
+                found.append(future.result(timeout=max(0.0, self.left())))
+            except TimeoutError:
+                self.skipped.append(f"{self.part}: {what}")
+                found.append(None)
+            except Exception as err:  # as in `attempt`
+                self.note(what, err)
+                found.append(None)
+        if self.left() < 0:  # what still runs would take the processor from what is timed next
+            for worker in list((pool._processes or {}).values()):
+                worker.kill()
+        pool.shutdown(cancel_futures=True)
+        return found
+
+    def note(self, what: str, err: Exception) -> None:
+        """Keep a failure, its first line in the results."""
+        line = next((text for text in str(err).splitlines() if text.strip()), "")
+        self.failed.append(f"{self.part}: {what}: {type(err).__name__}: {line}")
+        traceback.print_exception(err)
+
     def attempt(self, what: str, case: Callable[[], Result]) -> Result | None:
         """What the case gives; None, and a note, where it fails or may not begin any more."""
-        used = time.monotonic() - self.begin
-        if used + RESERVE > self.limit * SHARES[self.part]:
+        if self.left() < RESERVE:
             self.skipped.append(f"{self.part}: {what}")
             return None
-        print(f"{used:5.0f} s  {what}", file=sys.stderr, flush=True)
+        print(f"{time.monotonic() - self.begin:5.0f} s  {what}", file=sys.stderr, flush=True)
         try:
             return case()
         except Exception as err:  # the machine is lent for minutes: one failure must not cost the other cases
-            line = next((text for text in str(err).splitlines() if text.strip()), "")
-            self.failed.append(f"{self.part}: {what}: {type(err).__name__}: {line}")
-            traceback.print_exc()
+            self.note(what, err)
             return None
 
 
@@ -77,12 +107,15 @@ def checks(device: Device, clock: Clock) -> list[dict]:
     cases = [(name, dtype, False) for name in names for dtype in gpu_checks.TOLERANCES]
     cases += [(name, dtype, True) for dtype in (torch.float32, torch.bfloat16) for name in names]
     numel = DRY_CHECKED if device.dry else CHECKED
-    rows = []
-    for name, dtype, compiled in cases:
-        what = f"{name} {'compiled' if compiled else 'eager'} {dtype}"
-        case = partial(gpu_checks.check, name, device, dtype, compiled=compiled, numel=numel)
-        if found := clock.attempt(what, case):
-            rows.append({**asdict(found), "holds": found.holds})
+    named = [
+        (
+            f"{name} {'compiled' if compiled else 'eager'} {dtype}",
+            partial(gpu_checks.check, name, device, dtype, compiled=compiled, numel=numel),
+        )
+        for name, dtype, compiled in cases
+    ]
+    found = [check for check in clock.together(named, device.processes()) if check]
+    rows = [{**asdict(check), "holds": check.holds} for check in found]
     cells = [
         [r["activation"], r["route"], r["dtype"], *(f"{r[k]:.2f}" for k in ("value", "slope", "parameters")),
          "pass" if r["holds"] else "FAIL"]
@@ -96,9 +129,13 @@ def checks(device: Device, clock: Clock) -> list[dict]:
 def kernels(device: Device, clock: Clock) -> list[dict]:
     """Both dtypes at NUMEL elements."""
     rows: list[dict] = []
-    for dtype in (torch.bfloat16,) if device.dry else (torch.bfloat16, torch.float32):
+    dtypes = (torch.bfloat16,) if device.dry else (torch.bfloat16, torch.float32)
+    numel = DRY_NUMEL if device.dry else NUMEL
+    fill = [case for dtype in dtypes for case in gpu_kernels.compilations(device, dtype, numel)]
+    clock.together(fill, device.processes(gib=2))
+    for dtype in dtypes:
         torch._dynamo.reset()
-        rows += gpu_kernels.measure(device, dtype, DRY_NUMEL if device.dry else NUMEL, clock.attempt)
+        rows += gpu_kernels.measure(device, dtype, numel, clock.attempt)
     head = ["case", "route", "dtype", "fb ratio", "f ratio", "fb ms", "f ms", "fb floor", "f floor", "peak B/el"]
     cells = [
         [r["name"], r["route"], r["dtype"], r["both_ratio"], r["forward_ratio"], r["both_ms"], r["forward_ms"],
@@ -112,16 +149,18 @@ def kernels(device: Device, clock: Clock) -> list[dict]:
 
 def models(device: Device, clock: Clock) -> list[dict]:
     """GPT-2 and ConvNeXt-T, the families in turn."""
-    rows: list[dict] = []
-    for name in ("Hermite3",) if device.dry else gpu_models.ACTIVATIONS:
-        for task in gpu_models.TASKS:
-            row = clock.attempt(f"{task.name} with {name}", partial(gpu_models.measure, task, name, device))
-            rows += [row] if row else []
-    gelu = {r["model"]: r["step_ms"] for r in rows if r["activation"] == "GELU"}
+    names = gpu_models.activations(device)
+    fill = [
+        (f"compiling {task.name} with {name}", partial(gpu_models.compilation, task, name, device))
+        for name in names
+        for task in gpu_models.TASKS
+    ]
+    clock.together(fill, device.processes(gib=gpu_models.GIB))
+    rows = [row for task in gpu_models.TASKS for row in gpu_models.measure(task, names, device, clock.attempt)]
     cells = [
-        [r["model"], r["activation"], r["step_ms"], f"{r['step_ms'] / gelu.get(r['model'], math.nan):.3f}",
-         r["peak_gib"], f"{r['per_second']:,} {r['unit']}/s", r["first_loss"], r["last_loss"]]
-        for r in sorted(rows, key=lambda r: r["model"])
+        [r["model"], r["activation"], r["step_ms"], r["ratio"], r["peak_gib"], f"{r['per_second']:,} {r['unit']}/s",
+         r["first_loss"], r["last_loss"]]
+        for r in rows
     ]  # fmt: skip
     head = ["model", "activation", "step ms", "ratio to GELU", "peak GiB", "throughput", "loss, first", "last"]
     print("\n## One training step, bfloat16 autocast, compiled by blocks\n\n" + table(head, cells), flush=True)
@@ -144,6 +183,8 @@ def main() -> int:
     if not options.dry and not torch.cuda.is_available():
         print("no GPU that torch can use; --dry runs on the processor", file=sys.stderr)
         return 2
+    for threads in ("OMP_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS"):  # in each of the processes side by side
+        os.environ.setdefault(threads, "2")
     device, clock, results = Device(options.dry), Clock(options.minutes), {}
     for part, run in PARTS.items():
         if part in options.only.split(","):

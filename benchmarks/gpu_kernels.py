@@ -5,33 +5,55 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks import peers
-from benchmarks.device import Device
+from benchmarks.device import Attempt, Device
 from learnact import generated
 
 ACTIVATIONS = "Hermite3 Hermite5 Hermite8 Fourier6 Tropical6 TropicalRational6".split()
 PEERS = (("Hermite", 3), ("Fourier", 6), ("Tropical", 6))
-Attempt = Callable[[str, Callable[[], Any]], Any]
-"""Given a case's name and the making of it: what it makes, or None."""
-
 ROUNDS = 20
 COPIES = {"forward": 1.0, "both": 2.5}  # what a step must move, in units of a copy: 2 tensors, and 2 + 3
 
 
-def measure(device: Device, dtype: torch.dtype, numel: int, attempt: Attempt) -> list[dict]:
-    """One row a case that `attempt` lets be made ready; ratios are NaN without compiled GELU."""
-    x = torch.randn(numel // 4096 or 1, min(numel, 4096), device=device.name).to(dtype).requires_grad_()
-    gradient, target = torch.randn_like(x), torch.empty_like(x)
+def contestants(device: Device) -> list[tuple[str, str, Callable[[], nn.Module]]]:
+    """Name, route and making of whatever is timed."""
     cases: list[tuple[str, str, Callable[[], nn.Module]]] = [("GELU", "compiled", nn.GELU), ("GELU", "eager", nn.GELU)]
     mine = ACTIVATIONS[:1] if device.dry else ACTIVATIONS
     cases += [(name, route, getattr(generated, name)) for route in ("compiled", "eager") for name in mine]
     if peers.installed("torchortho"):
         cases += [(f"torchortho {f} {n}", "compiled", partial(peers.torchortho, f, n)) for f, n in PEERS]
+    return cases
+
+
+def tensors(device: Device, dtype: torch.dtype, numel: int) -> tuple[Tensor, Tensor]:
+    """x and the gradient of the output."""
+    x = torch.randn(numel // 4096 or 1, min(numel, 4096), device=device.name).to(dtype).requires_grad_()
+    return x, torch.randn_like(x)
+
+
+def compilations(device: Device, dtype: torch.dtype, numel: int) -> list[tuple[str, Callable[[], None]]]:
+    """Every compilation that `measure` will ask for, to fill Inductor's cache on disk from several processes."""
+    return [
+        (f"compiling {name}, {dtype}", partial(compilation, make, device, dtype, numel))
+        for name, route, make in contestants(device)
+        if route == "compiled"
+    ]
+
+
+def compilation(make: Callable[[], nn.Module], device: Device, dtype: torch.dtype, numel: int) -> None:
+    """Compile one module and run it once each way."""
+    prepare(make, "compiled", *tensors(device, dtype, numel), device)
+
+
+def measure(device: Device, dtype: torch.dtype, numel: int, attempt: Attempt) -> list[dict]:
+    """One row a case that `attempt` lets be made ready; ratios are NaN without compiled GELU."""
+    x, gradient = tensors(device, dtype, numel)
+    target = torch.empty_like(x)
+    cases = contestants(device)
     names, steps, peaks = [("copy", "")], [lambda: target.copy_(x.detach())] * 2, [0.0]
     for name, route, make in cases:
         found = attempt(f"{name} {route}, {dtype}", partial(prepare, make, route, x, gradient, device))

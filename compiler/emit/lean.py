@@ -65,9 +65,9 @@ def _forward(program: Program, arguments: Sequence[str], unpack: Sequence[str]) 
     """Statements of F, with its result in the dtype of x."""
     printer = body_printer(program, indent=INDENT)
     statements, (value,) = printer.block(program.forward, names_of(program, program.forward))
-    result = [f"return {printer.factor(value)}.to(dtype)"]
+    result = [f"return {printer.factor(value)}.to(dtype, copy=True)"]
     if INDENT + len(result[0]) > LINE:
-        result = [*printer.assignment("value =", value), "return value.to(dtype)"]
+        result = [*printer.assignment("value =", value), "return value.to(dtype, copy=True)"]
     wide = _wide(arguments)
     return [f"dtype, x = x.dtype, x.to({wide})", *unpack, *statements, *result], printer.called
 

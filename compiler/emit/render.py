@@ -147,7 +147,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "traced": [
             *wrapped("def forward(", ["x", *inputs], "):", indent=4),
             *(f"    {line}" for line in wrapped("arguments = _upcast(", ["x", *inputs], ")", indent=8)),
-            "    return _value(*arguments).to(x.dtype)",
+            "    return _value(*arguments).to(x.dtype, copy=True)",
         ],
         "unpack": unpack,
         "forward": body.forward,

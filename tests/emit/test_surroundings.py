@@ -15,6 +15,11 @@ import torch.distributed as dist
 from modules import module_of
 from torch import Tensor, nn
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor, init_device_mesh
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from learnact import emit
+from learnact.compiler.resolve.declaration import Declaration
+from learnact.compiler.resolve.registry import resolve
 
 SPECS = ("hermite:3", "fourier:3", "tropical:3", "tropical_rational:2", "sinusoid")
 Kind = Callable[..., nn.Module]
@@ -40,6 +45,27 @@ def test_an_in_place_neighbour_may_follow(cls: Kind, channels: int, neighbour: n
     for rows in (4, 9000):  # fewer and more elements than a chunk
         model(torch.randn(rows, 16)).sum().backward()
     assert all(p.grad is not None for p in model.parameters())
+
+
+@pytest.mark.parametrize("lean", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_compiled_function_copies_its_result(spec: str, dtype: torch.dtype, lean: bool, tmp_path: Path) -> None:
+    """The Dynamo of PyTorch 2.11 gives zeros for all gradients of a result that aliases another tensor of `forward`."""
+
+    class Last(TorchDispatchMode):
+        operation: str
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            self.operation = function.name()
+            return function(*args, **(kwargs or {}))
+
+    declaration = Declaration(spec=spec, lean=lean)
+    module, cls = module_of(tmp_path / emit(declaration, tmp_path).filename), resolve(spec).names.cls
+    act, forward = getattr(module, cls)(), getattr(module, f"_{cls}").forward
+    with Last() as last:
+        forward(torch.randn(4, 8, dtype=dtype), *(p.detach() for p in act.parameters()))
+    assert last.operation == "aten::_to_copy"
 
 
 def test_a_result_is_no_view_whatever_the_layout(cls: Kind) -> None:
