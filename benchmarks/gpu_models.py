@@ -68,7 +68,7 @@ def compilation(task: Task, name: str, device: Device) -> None:
 
 def ready(task: Task, name: str, device: Device) -> tuple[Callable[[], Tensor], dict[str, Tensor]]:
     """One training step of the model, its blocks compiled, and the batch that it trains on."""
-    torch._dynamo.config.recompile_limit = 32  # the models of all activations share their blocks' code
+    torch._dynamo.config.recompile_limit = 256  # all models share their blocks' code: one entry each for width, dtype and activation
     torch.manual_seed(0)
     model, batch = task.build(device.dry)
     if name != "GELU":
