@@ -68,7 +68,9 @@ def compilation(task: Task, name: str, device: Device) -> None:
 
 def ready(task: Task, name: str, device: Device) -> tuple[Callable[[], Tensor], dict[str, Tensor]]:
     """One training step of the model, its blocks compiled, and the batch that it trains on."""
-    torch._dynamo.config.recompile_limit = 256  # all models share their blocks' code: one entry each for width, dtype and activation
+    torch._dynamo.config.recompile_limit = (
+        256  # all models share their blocks' code: an entry a width, dtype, activation
+    )
     torch.manual_seed(0)
     model, batch = task.build(device.dry)
     if name != "GELU":

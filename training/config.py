@@ -13,11 +13,15 @@ from learnact.training.errors import BadConfig
 TRACKERS = ("tensorboard", "wandb", "mlflow")
 """What accelerate's trackers of these names write to."""
 
-CALIBRATIONS = ("none", "unit", "preserve")
-"""none: the declared start. unit: that of the measured sigma, E[F^2] = 1. preserve: the same, E[F^2] = sigma^2."""
+CALIBRATIONS = ("none", "unit", "preserve", "weights")
+"""none: the declared start. unit: that of the measured sigma, E[F^2] = 1. preserve: the same, E[F^2] = sigma^2.
+weights: the layer before each activation is rescaled to sigma = 1, for which the start is exact."""
 
-FOR_GENERATED = ("calibrate", "per_channel", "shared", "lr_factor")
-"""Settings that a classical activation has no use for."""
+TRAINABLE = ("all", "activations", "weights")
+"""What learns: everything; the parameters of activations alone; everything but these."""
+
+FOR_GENERATED = ("calibrate", "per_channel", "shared", "lr_factor", "trainable")
+"""Settings that an activation without parameters has no use for, except that weights can be calibrated to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ class Config:
     lr_factor: float = 5.0  # learning rate of activation parameters over that of the others
     clip: float  # gradient norm; 0: none
     ema: float = 0.0  # decay of the averaged weights that are evaluated; 0: none
-    trainable: str = "all"  # or "activations"
+    trainable: str = "all"  # of TRAINABLE
     initial: str = ""  # run folder whose trained weights are the first ones
     precision: str = "fp32"  # or "bf16" autocast
     compile: bool = False
@@ -72,7 +76,7 @@ class Config:
         _require(
             self.batch % self.micro_batch == 0, f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
         )
-        _require(self.trainable in {"all", "activations"}, f"trainable is all or activations, found {self.trainable}")
+        _require(self.trainable in TRAINABLE, f"trainable is {', '.join(TRAINABLE)}, found {self.trainable}")
         _require(self.calibrate in CALIBRATIONS, f"calibrate is {', '.join(CALIBRATIONS)}, found {self.calibrate}")
         for name in self.trackers:
             _require(name in TRACKERS, f"trackers are {', '.join(TRACKERS)}, found {name}")

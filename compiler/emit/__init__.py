@@ -11,6 +11,7 @@ from learnact.compiler.emit.render import render
 from learnact.compiler.emit.source import Source
 from learnact.compiler.lower import lower
 from learnact.compiler.resolve.declaration import emission_options
+from learnact.errors import BadExpression
 from learnact.files import write_whole
 
 __all__ = ["Source", "emit", "write"]
@@ -29,9 +30,14 @@ def emit(
     `backend` "torch" leaves Triton kernels out; "both" uses them on CUDA where triton is installed, "triton" always.
     `lean` leaves out what only makes eager code on a CPU faster.
 
-    Raises BadExpression for a lean file with kernels, and any LearnactError of the stages before.
+    Raises BadExpression for kernels in a lean file or without parameters, and any LearnactError of the stages before.
     """
     options = emission_options(backend, lean)
+    if backend != "torch" and not activation.parameters:
+        raise BadExpression(
+            f"{activation.names.spec} has no parameters, and kernels are emitted for learnable activations; "
+            f"leave out --backend {backend}"
+        )
     asked = shlex.join([activation.names.spec, *options])
     return render(lower(activation), derivation or derive(activation), origin or asked, backend, lean=lean)
 

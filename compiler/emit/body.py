@@ -66,6 +66,8 @@ def _backward_lines(program: Program, printer: TorchPrinter) -> list[str]:
     lines += printer.assignment("slope =", slope)
     named, values = weighted(program, partials)
     lines += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
+    if not program.inputs:
+        return [*lines, "return grad * slope"]
     products = [printer(v) for v in values]
     flat = f"return grad * slope, ({', '.join(products)}{',' if len(products) == 1 else ''})"
     if len(flat) + 4 <= LINE:

@@ -82,6 +82,16 @@ def _backward(program: Program, arguments: Sequence[str], unpack: Sequence[str])
     statements += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
     products = iter([printer(value) for value in values])
     own = [[next(products) for _ in i.entries] for i in program.inputs]
+    if not program.inputs:
+        return [
+            "(x,) = ctx.saved_tensors",
+            f"dtype, wide = x.dtype, {_wide(arguments)}",
+            "grad, x = grad.to(wide), x.to(wide)",
+            "if torch.compiler.is_compiling():  # a new tensor: else Inductor would save what the forward computed of x",
+            "    x = torch.where(grad > 0.0, x, x)",
+            *statements,
+            "return (grad * slope).to(dtype)",
+        ], printer.called
     wide = _wide(arguments)
     lines = [
         *wrapped("", arguments, "," * (len(arguments) == 1) + " = ctx.saved_tensors", indent=INDENT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -56,6 +56,7 @@ class Printer(ABC):
 
     backend: str
     library: str  # the name under which the emitted code knows where, sqrt, rsqrt and exp
+    options: Mapping[type, str] = {}  # what follows the argument of a call
     calls: dict[type, str]  # SymPy function -> call of one argument
 
     indent = 4  # columns before a statement
@@ -139,7 +140,7 @@ class Printer(ABC):
         if e.is_Pow:
             return self._power(e)
         if type(e) in self.calls:
-            return f"{self._function(e)}({self(e.args[0])})"
+            return f"{self._function(e)}({self(e.args[0])}{self.options.get(type(e), '')})"
         if isinstance(e, Boolean):
             return self.condition(e)
         special: dict[type, Callable[[sp.Expr], str]] = {

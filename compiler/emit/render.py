@@ -79,7 +79,7 @@ def _cost(program: Program) -> str:
     saved = sum(len(v.symbols) for v in program.activation.parameters)
     return (
         f"{program.forward.operations} operations forward, {program.backward.operations} backward per element; "
-        f"saves x and {saved} parameters"
+        f"saves x{f' and {saved} parameters' if saved else ''}"
     )
 
 
@@ -118,13 +118,17 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "lean": slim,
         "call": wrapped(
             f"return {names.slug}(",
-            ["x", *(f"self.{p}" for p in parameters), "channel_dim=self.channel_dim"],
+            ["x", *(f"self.{p}" for p in parameters), *(["channel_dim=self.channel_dim"] if parameters else [])],
             ")",
             indent=8,
         ),
         "signature": wrapped(
             f"def {names.slug}(",
-            ["x: Tensor", *(f"{p}: Tensor" for p in parameters), "*", "channel_dim: int = -1"],
+            [
+                "x: Tensor",
+                *(f"{p}: Tensor" for p in parameters),
+                *(["*", "channel_dim: int = -1"] if parameters else []),
+            ],
             ") -> Tensor:",
         ),
         "prepare": prepare_lines(program),
@@ -133,17 +137,23 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
             [
                 '"call_function"',
                 names.slug,
-                f"(x, {', '.join(parameters)})" if parameters else "(x,)",
-                '{"channel_dim": channel_dim}',
+                *([f"(x, {', '.join(parameters)})", '{"channel_dim": channel_dim}'] if parameters else ["(x,)", "{}"]),
             ],
             ")",
             indent=8,
         ),
-        "jagged": wrapped("return _jagged(", [names.slug, "x", *parameters, "channel_dim=channel_dim"], ")", indent=8),
+        "jagged": wrapped(
+            "return _jagged(",
+            [names.slug, "x", *parameters, *(["channel_dim=channel_dim"] if parameters else [])],
+            ")",
+            indent=8,
+        ),
         "plain": wrapped(f"return _{names.cls}.forward(", ["x", *inputs], ")", indent=8),
         "apply": wrapped("return function.apply(", ["x", *inputs], ")", indent=4),
         "value_signature": wrapped("def _value(", arguments, "):"),
-        "gradients_signature": wrapped("def _gradients(", ["grad", *arguments], "):"),
+        "gradients_signature": wrapped(
+            "def _gradients(" if parameters else "def _gradient(", ["grad", *arguments], "):"
+        ),
         "traced": [
             *wrapped("def forward(", ["x", *inputs], "):", indent=4),
             *(f"    {line}" for line in wrapped("arguments = _upcast(", ["x", *inputs], ")", indent=8)),
@@ -154,6 +164,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "backward": body.backward,
         "triton": kernel_context(program, backend),
         "feature_matrix": feature_matrix_context(program),
+        "materialize": any("_materialize(" in line for line in (*body.forward, *body.backward)),
         "scaled": any(i.factors for i in program.inputs),
         "choices": any(
             r.has(Winner, Largest, Smallest) for block in (program.forward, program.backward) for r in block.all
@@ -181,6 +192,17 @@ def formula_lines(formula: str) -> list[str]:
 def documentation(derivation: Derivation) -> list[str]:
     """Docstring lines: domain, law, what each start achieves, dtypes, reference."""
     family = derivation.activation.family
+    if not family.parameters:
+        m = derivation.starts[0].moments
+        values = (f"{float(q):.6g}" for q in (m.second, m.slope_second, m.q_slope))
+        lines = [
+            f"Domain: {family.domain}.",
+            "Under {}: E[F^2] = {}, E[F'^2] = {}, q-slope {}.".format(derivation.law, *values),
+            "",
+            "Half types compute in float32.",
+            *([f"Reference: {family.reference}."] if family.reference else []),
+        ]
+        return [f"    {line}" if line else "" for line in lines]
     lines = [f"Domain: {family.domain}.", f"Starts under {derivation.law}:", ""]
     head = ["start", "E[F^2]", "E[F'^2]", "q-slope"]
     if any(s.errors for s in derivation.starts):

@@ -34,6 +34,9 @@ CALLS: dict[type, str] = {
 }
 """SymPy function -> torch call of one argument; a new function is one line here."""
 
+OPTIONS: dict[type, str] = {softplus: ", threshold=40.0"}
+"""Above its threshold torch answers u for softplus(u): with the usual 20 that is wrong from the ninth digit on."""
+
 SHARED: dict[type, str] = {sp.sin: "_sin", sp.cos: "_cos"}
 """What is called on whole tensors instead: helpers of trigonometry.py.jinja."""
 
@@ -50,6 +53,7 @@ class TorchPrinter(Printer):
     backend = "torch"
     library = "torch"
     calls = CALLS
+    options = OPTIONS
 
     def __init__(
         self, entries: Iterable[sp.Symbol], materialized: Collection[sp.Symbol] = (), *, indent: int = 4

@@ -42,8 +42,6 @@ def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law
         if not params:
             raise BadExpression(f"every parameter of the expression needs a start value: add {options}") from err
         raise BadExpression(f"{err}; or give it a start value: add {options}") from err
-    if not params:
-        raise BadExpression("no parameter is in the expression, so nothing can learn; write e.g. a*tanh(x)")
 
     def declared(_: object, __: Law) -> Values:
         return {s.name: v for s, v in values.items()}

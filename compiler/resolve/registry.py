@@ -10,6 +10,7 @@ from types import ModuleType
 
 from learnact.compiler import families
 from learnact.compiler.declare.spec import Activation, Family
+from learnact.compiler.resolve.classical import classical_family, classical_names, is_classical
 from learnact.compiler.resolve.paths import split
 from learnact.compiler.resolve.plugins import family_among, family_at, is_import_path, plugin, plugin_names
 from learnact.compiler.resolve.sound import check
@@ -28,14 +29,16 @@ def family_names() -> tuple[str, ...]:
 
 
 def family(name: str) -> Family:
-    """The family of this name; only its module is imported. A shipped one comes before a plugin's of its name.
+    """The family of this name: a classical function, a shipped family, or a plugin's, in this order.
 
     Raises UnknownName, and BadDeclaration for a plugin that does not work.
     """
+    if is_classical(name):
+        return classical_family(name)
     if name in shipped_names():
         return getattr(importlib.import_module(f"{families.__name__}.{name}"), name)
     if name not in plugin_names():
-        raise UnknownName("family", name, family_names())
+        raise UnknownName("family", name, (*family_names(), *classical_names()))
     return plugin(name)
 
 
@@ -53,7 +56,7 @@ def resolve(spec: str) -> Activation:
         raise BadDeclaration(f"{spec!r} names no object; write {spec}:OBJECT or {spec}:OBJECT:DEGREE")
     else:
         name, *degree = spec.split(":")
-        if name not in family_names() and is_import_path(name, *degree[:1]):
+        if name not in family_names() and not is_classical(name) and is_import_path(name, *degree[:1]):
             if not degree:
                 raise BadDeclaration(f"{spec!r} names no object; write {spec}:OBJECT or {spec}:OBJECT:DEGREE")
             module, name, *degree = spec.split(":")

@@ -22,11 +22,13 @@ def _x(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> torch.Tens
 
 def check_errors(subject: Subject) -> Finding:
     """Integer inputs raise TypeError, a wrong number of channels and an unknown start ValueError, with a message."""
-    module, function = subject.cls(), subject.function
+    module, function = subject.make(), subject.function
     parameters = subject.tensors(subject.settings[0].values, torch.float32)
     for dtype in INTEGERS:
         _raises(TypeError, f"{dtype} input", lambda d=dtype: function(torch.ones(4).to(d), *parameters))
         _raises(TypeError, f"{dtype} input of the class", lambda d=dtype: module(torch.ones(4).to(d)))
+    if subject.fixed:
+        return kept("integers")
     channelled = subject.channels([subject.settings[0].values] * CHANNELS, torch.float32)
     wrong = _x((2, CHANNELS + 1))
     _raises(ValueError, "a wrong channel count", lambda: function(wrong, *channelled))
@@ -50,7 +52,7 @@ def _raises(kind: type[Exception], what: str, call: object) -> None:
 
 def check_state_dict(subject: Subject) -> Finding:
     """A state_dict loaded into a module with another start gives equal outputs; its keys are the parameters."""
-    for channels in (1, CHANNELS):
+    for channels in subject.counts(CHANNELS):
         source = _moved(subject, channels)
         buffer = io.BytesIO()
         torch.save(source.state_dict(), buffer)
@@ -58,11 +60,11 @@ def check_state_dict(subject: Subject) -> Finding:
         state = torch.load(buffer, weights_only=True)
         names = [v.name for v in subject.activation.parameters]
         expect(list(state) == names, f"state has the keys {list(state)}, parameters are {names}")
-        target = subject.cls(channels, init=list(subject.module.STARTS)[-1])
+        target = subject.make(channels, init=list(subject.starts)[-1])
         target.load_state_dict(state)
         x = _x((5, CHANNELS))
         expect(torch.equal(source(x), target(x)), "the loaded module computes something else")
-    return kept("one shape", f"{CHANNELS} channels")
+    return kept(*(f"{count} channels" for count in subject.counts(CHANNELS)))
 
 
 def check_deepcopy(subject: Subject) -> Finding:
@@ -80,7 +82,7 @@ def check_deepcopy(subject: Subject) -> Finding:
 
 def _moved(subject: Subject, channels: int) -> torch.nn.Module:
     """A module away from its start."""
-    module = subject.cls(channels)
+    module = subject.make(channels)
     with torch.no_grad():
         for k, parameter in enumerate(module.parameters()):
             parameter.add_(
@@ -93,8 +95,8 @@ def check_purity(subject: Subject) -> Finding:
     """No input, parameter or incoming gradient is written to, no random number is drawn, reruns are bit-equal."""
     state = torch.random.get_rng_state()
     for dtype in (torch.float64, torch.float32, torch.bfloat16):
-        for channels in (1, CHANNELS):
-            module = subject.cls(channels, dtype=dtype)
+        for channels in subject.counts(CHANNELS):
+            module = subject.make(channels, dtype=dtype)
             x = _x((5, CHANNELS), dtype).requires_grad_()
             g = _x((5, CHANNELS), dtype)
             watched = {"the input": x, "the incoming gradient": g, **dict(module.named_parameters())}

@@ -11,7 +11,7 @@ from torch import Tensor
 from learnact.compiler.verify import points
 from learnact.compiler.verify.ledger import Finding, Ledger, expect, kept
 from learnact.compiler.verify.oracle import Known
-from learnact.compiler.verify.subject import Subject, double
+from learnact.compiler.verify.subject import Subject, double, joined
 from learnact.compiler.verify.tolerances import FP64, GROWTH, LONG_SUMMATION, SUMMATION
 
 Layout = Callable[[Tensor], Tensor]
@@ -71,7 +71,9 @@ def compare(
     sloped = truth.slope.times(cotangent)
     for known, found, what in ((truth.value, out, "value"), (sloped, slope, "slope")):
         ledger.compare(known.error(found), FP64.bound(known.scale, truth.peak), f"{label}, {what}", at)
-    flat = np.concatenate([double(g).ravel() for g in parts[4]])
+    flat = joined([double(g) for g in parts[4]])
+    if not flat.size:
+        return
     known = Known.stacked([gradient.times(cotangent).summed() for gradient in truth.gradients])
     bound = FP64.bound(known.scale, truth.peak.max(initial=0.0), growth=GROWTH + SUMMATION)
     ledger.compare(known.error(flat), bound, f"{label}, parameter gradients")
@@ -98,7 +100,7 @@ def check_chunks(subject: Subject) -> Finding:
         parameters = subject.tensors(setting.values, torch.float64)
         out = subject.function(x, *parameters)
         slope, *gradients = torch.autograd.grad(out, [x, *parameters], torch.tensor(weight[index]).reshape(shape))
-        found = (double(out).ravel(), double(slope).ravel(), np.concatenate([double(g) for g in gradients]))
+        found = (double(out).ravel(), double(slope).ravel(), joined([double(g) for g in gradients]))
         for what, known, number, bound in zip(
             ("value", "slope", "parameter gradients"), (whole.value, sloped, sums), found, bounds, strict=True
         ):
@@ -108,6 +110,7 @@ def check_chunks(subject: Subject) -> Finding:
 
 def check_channels(subject: Subject) -> Finding:
     """Parameters of shape (length, C) along any axis, as function and as module, against a loop over channels."""
+    subject.require_parameters()
     ledger = Ledger()
     columns = [points.perturbed(subject.settings[0].values, 610 + k) for k in range(CHANNELS)]
     for shape, axis in CHANNEL_CASES:

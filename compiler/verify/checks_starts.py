@@ -58,8 +58,9 @@ def check_monte_carlo(subject: Subject) -> Finding:
 
 def check_starts(subject: Subject) -> Finding:
     """Printed values: the declared ones; of the declared form and balanced; or the least-squares fit."""
+    subject.require_parameters()
     ledger = Ledger()
-    for start in subject.module.STARTS:
+    for start in subject.starts:
         if start in subject.activation.family.starts:
             _declared(subject, start, ledger)
         else:

@@ -18,6 +18,9 @@ from learnact.compiler.verify.subject import Subject, double
 from learnact.compiler.verify.tolerances import FP64
 
 CHANNELS = 3
+CHANNELED = ((1, -1), (CHANNELS, -2), (CHANNELS, 2), (CHANNELS, 0), (CHANNELS, 1), (CHANNELS, -3))
+"""Numbers of channels of a jagged tensor, and the dimension along which they lie."""
+
 LENGTHS = (1, 2, 0)  # of the parts of a jagged tensor: every dimension is as long as there are channels
 WIDTH = 4  # what follows the channels of a traced input: not as many
 IN_PLACE = "modified by an inplace operation"  # torch's words where a saved tensor has been written to
@@ -27,8 +30,8 @@ def check_in_place(subject: Subject) -> Finding:
     """The output may be written to, and so may the input after the call: gradients stay right, or torch says so."""
     long = 2 * getattr(subject.module, "CHUNK", CHUNK) // CHANNELS + 1
     for rows, dtype in ((5, torch.float32), (5, torch.bfloat16), (long, torch.float32)):
-        for channels in (1, CHANNELS):
-            module, label = subject.cls(channels, dtype=dtype), f"{rows} rows in {dtype}, {channels} channels"
+        for channels in subject.counts(CHANNELS):
+            module, label = subject.make(channels, dtype=dtype), f"{rows} rows in {dtype}, {channels} channels"
             x, cotangent = random((rows, CHANNELS), 720).to(dtype), random((rows, CHANNELS), 721).to(dtype)
             value, gradients = _twice(module, x, cotangent, in_place=False)
             again, found = _twice(module, x, cotangent, in_place=True)
@@ -75,11 +78,12 @@ def _written_inputs(module: nn.Module, x: Tensor, cotangent: Tensor, doubled: tu
 
 def check_reset_parameters(subject: Subject) -> Finding:
     """`reset_parameters` puts the printed start back, in place, into whatever memory the parameters have by then."""
-    for start in subject.module.STARTS:
+    subject.require_parameters()
+    for start in subject.starts:
         printed = subject.split(torch.tensor(subject.printed(start), dtype=torch.float64))
-        for channels in (1, CHANNELS):
+        for channels in subject.counts(CHANNELS):
             for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
-                module = subject.cls(channels, init=start, dtype=dtype, device="meta")
+                module = subject.make(channels, init=start, dtype=dtype, device="meta")
                 module.reset_parameters()
                 expect(all(p.is_meta for p in module.parameters()), f"{start}: parameters on meta do not stay there")
                 module.to_empty(device="cpu")
@@ -98,7 +102,7 @@ def check_reset_parameters(subject: Subject) -> Finding:
                         torch.equal(parameter.detach(), wanted),
                         f"{start} in {dtype}, {channels} channels: reset_parameters gives {parameter.tolist()}",
                     )
-    return kept(f"{len(subject.module.STARTS)} starts", "in place", "after to_empty")
+    return kept(f"{len(subject.starts)} starts", "in place", "after to_empty")
 
 
 class _Called(nn.Module):
@@ -107,17 +111,17 @@ class _Called(nn.Module):
     def __init__(self, subject: Subject, channels: int) -> None:
         super().__init__()
         self.subject = subject
-        self.held = nn.ParameterList(subject.cls(channels, dtype=torch.float64).parameters())
+        self.held = nn.ParameterList(subject.make(channels, dtype=torch.float64).parameters())
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.subject.function(x + 0.0, *self.held, channel_dim=1)
+        return self.subject.function(x + 0.0, *self.held, **({} if self.subject.fixed else {"channel_dim": 1}))
 
 
 def check_tracing(subject: Subject) -> Finding:
     """torch.fx.symbolic_trace and torch.jit.trace serve other shapes, a saved trace too; torch.jit.script says no."""
     ledger = Ledger()
-    for channels in (1, CHANNELS):
-        module = subject.cls(channels, channel_dim=1, dtype=torch.float64)
+    for channels in subject.counts(CHANNELS):
+        module = subject.make(channels, channel_dim=1, dtype=torch.float64)
         for plain in (nn.Sequential(module), _Called(subject, channels)):
             graph = torch.fx.symbolic_trace(plain)
             for rows in (2, 5):
@@ -149,7 +153,7 @@ def check_jagged(subject: Subject) -> Finding:
     """A jagged tensor gives what its parts give, or is refused by a TypeError or ValueError that says why."""
     ledger, refused = Ledger(), set[str]()
     columns = [points.perturbed(subject.settings[0].values, 740 + k) for k in range(CHANNELS)]
-    for channels, axis in ((1, -1), (CHANNELS, -2), (CHANNELS, 2), (CHANNELS, 0), (CHANNELS, 1), (CHANNELS, -3)):
+    for channels, axis in CHANNELED[:1] if subject.fixed else CHANNELED:
         label = f"{channels} channels along {axis}"
         values = random((sum(LENGTHS), CHANNELS, CHANNELS), 741)
         cotangent = random((sum(LENGTHS), CHANNELS, CHANNELS), 742)
@@ -158,7 +162,7 @@ def check_jagged(subject: Subject) -> Finding:
         with _quiet():
             x = torch.nested.nested_tensor(list(values.split(LENGTHS)), layout=torch.jagged, requires_grad=True)
             try:
-                out = subject.function(x, *parameters, channel_dim=axis)
+                out = subject.function(x, *parameters, **({} if subject.fixed else {"channel_dim": axis}))
                 slope, *gradients = torch.autograd.grad(out.values(), [x, *parameters], cotangent)
             except (TypeError, ValueError) as err:
                 expect(bool(str(err).strip()), f"{label}: {type(err).__name__} without a word")

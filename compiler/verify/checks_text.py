@@ -49,14 +49,19 @@ def check_names(subject: Subject) -> Finding:
     expected = ["x", *(v.name for v in activation.parameters)]
     expect(positional == expected, f"{names.slug} takes {positional}, declared are {expected}")
     options = {p.name: p.default for p in function if p.kind is p.KEYWORD_ONLY}
-    expect(options == {"channel_dim": -1}, f"{names.slug} has the options {options}, not channel_dim=-1")
-    starts = tuple(subject.module.STARTS)
-    signature = {k: p.default for k, p in inspect.signature(cls).parameters.items()}
-    wanted = {"num_parameters": 1, "init": starts[0], "channel_dim": -1, "device": None, "dtype": None}
-    expect(signature == wanted, f"{names.cls} takes {signature}, expected {wanted}")
+    wanted = {} if subject.fixed else {"channel_dim": -1}
+    expect(options == wanted, f"{names.slug} has the options {options}, not {wanted}")
+    starts = tuple(subject.starts)
+    if not subject.fixed:
+        signature = {k: p.default for k, p in inspect.signature(cls).parameters.items()}
+        wanted = {"num_parameters": 1, "init": starts[0], "channel_dim": -1, "device": None, "dtype": None}
+        expect(signature == wanted, f"{names.cls} takes {signature}, expected {wanted}")
     expect(cls.__name__ == names.cls, f"the class calls itself {cls.__name__}")
     _attributes(subject, starts)
-    for channels in (1, CHANNELS):
+    if subject.fixed:
+        held = [*subject.make().parameters(), *subject.make().buffers()]
+        expect(not held, f"an activation without parameters holds {len(held)} tensors")
+    for channels in () if subject.fixed else (1, CHANNELS):
         for dtype in (torch.float32, torch.float64):
             _parameters(subject, channels, dtype)
     return kept(f"{names.cls}, {names.slug}", f"starts {', '.join(starts)}")
@@ -65,7 +70,7 @@ def check_names(subject: Subject) -> Finding:
 def _attributes(subject: Subject, starts: tuple[str, ...]) -> None:
     activation, cls = subject.activation, subject.cls
     known = {
-        "learnable_activation": True,
+        "learnable_activation": not subject.fixed,
         "spec": activation.names.spec,
         "degree": activation.degree,
         "law": str(subject.law),
@@ -110,7 +115,7 @@ def check_degree(subject: Subject) -> Finding:
     x = torch.tensor(PROBES, dtype=torch.float64)
     for setting in subject.settings:
         truth = subject.oracle(probes, setting.values, exact=True).value
-        module = subject.cls(dtype=torch.float64)
+        module = subject.make(dtype=torch.float64)
         with torch.no_grad():
             for parameter, values in zip(module.parameters(), subject.split(setting.values), strict=True):
                 parameter.copy_(torch.tensor(values, dtype=torch.float64))

@@ -153,6 +153,7 @@ def check_slope(subject: Subject, precision: Precision) -> Finding:
 
 def check_parameter_gradients(subject: Subject, precision: Precision) -> Finding:
     """Sums of cotangent times dF/d(parameter); half types with parameters in fp32 and in their own dtype."""
+    subject.require_parameters()
     ledger = Ledger()
     for setting in subject.settings:
         at = asked(subject, setting, precision)

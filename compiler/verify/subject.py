@@ -16,7 +16,7 @@ from torch import Tensor
 from learnact.compiler.declare.laws import Law
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.verify import points
-from learnact.compiler.verify.ledger import expect
+from learnact.compiler.verify.ledger import NotApplicable, expect
 from learnact.compiler.verify.load import Text
 from learnact.compiler.verify.measured import Array
 from learnact.compiler.verify.oracle import Oracle, Truth
@@ -75,10 +75,33 @@ class Subject:
         """The emitted functional form."""
         return getattr(self.module, self.activation.names.slug)(x, *parameters, **options)
 
+    @property
+    def fixed(self) -> bool:
+        """Whether the activation has no parameters, so that nothing can be said of their shapes and gradients."""
+        return not self.activation.parameters
+
+    @property
+    def starts(self) -> dict[str, dict[str, tuple[float, ...]]]:
+        """The values of every named start as the file prints them; a file without parameters prints none."""
+        return {name: {} for name in self.activation.family.starts} if self.fixed else self.module.STARTS
+
+    def make(self, channels: int = 1, **options: Any) -> Any:
+        """A module of the emitted class; one without parameters takes neither channels nor options."""
+        return self.cls() if self.fixed else self.cls(channels, **options)
+
+    def counts(self, channels: int) -> tuple[int, ...]:
+        """Numbers of channels that a check tries: 1 and this one, where there are parameters that may have channels."""
+        return (1,) if self.fixed else tuple(dict.fromkeys((1, channels)))
+
+    def require_parameters(self) -> None:
+        """Raises NotApplicable where there are none to look at."""
+        if self.fixed:
+            raise NotApplicable("the activation has no parameters")
+
     @cached_property
     def settings(self) -> list[Setting]:
         """Every named start as printed in the file, and random neighbours of the first."""
-        return points.settings(self.oracle, {name: self.printed(name) for name in self.module.STARTS})
+        return points.settings(self.oracle, {name: self.printed(name) for name in self.starts})
 
     @property
     def generic(self) -> Setting:
@@ -87,7 +110,7 @@ class Subject:
 
     def printed(self, start: str) -> tuple[float, ...]:
         """The start's values as the file prints them, flat in declared order."""
-        values = self.module.STARTS[start]
+        values = self.starts[start]
         return tuple(float(v) for vector in self.activation.parameters for v in values[vector.name])
 
     def split(self, flat: Sequence[float] | Tensor) -> list[Any]:
@@ -154,11 +177,16 @@ class Subject:
         return Answer(double(x), rounded, double(cotangent), double(out), double(slope), sums, chunks)
 
     def _sums(self, x: Tensor, parameters: list[Tensor], cotangent: Tensor) -> Array:
-        gradients = torch.autograd.grad(self.function(x, *parameters), parameters, cotangent)
+        gradients = torch.autograd.grad(self.function(x, *parameters), parameters, cotangent) if parameters else ()
         for p, g in zip(parameters, gradients, strict=True):
             expect(g.dtype == p.dtype, f"gradient of a {p.dtype} parameter is {g.dtype}")
             expect(g.shape == p.shape, f"gradient of a parameter of shape {tuple(p.shape)} is {tuple(g.shape)}")
-        return np.concatenate([double(g) for g in gradients])
+        return joined([double(g) for g in gradients])
+
+
+def joined(parts: Sequence[Array]) -> Array:
+    """The parts one after another, flat; of none, an empty array."""
+    return np.concatenate([part.ravel() for part in parts]) if parts else np.zeros(0)
 
 
 def double(t: Tensor) -> Array:

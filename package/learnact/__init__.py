@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from learnact.compiler.emit.source import Source
     from learnact.compiler.explain.plot_module import plot
     from learnact.compiler.lower.program import Program
+    from learnact.compiler.resolve.classical import classical_names
     from learnact.compiler.resolve.declaration import Declaration
     from learnact.compiler.resolve.registry import family_names
     from learnact.compiler.verify.report import Report
@@ -54,6 +55,7 @@ __all__ = [
     "__version__",
     "activation_parameters",
     "calibrate",
+    "classical_names",
     "derive",
     "emit",
     "family_names",
@@ -76,6 +78,7 @@ _MODULES = {
     "compiler.emit.source": ("Source",),
     "compiler.explain.plot_module": ("plot",),
     "compiler.lower.program": ("Program",),
+    "compiler.resolve.classical": ("classical_names",),
     "compiler.resolve.declaration": ("Declaration",),
     "compiler.resolve.registry": ("family_names",),
     "compiler.verify.report": ("Report",),

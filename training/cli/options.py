@@ -7,23 +7,29 @@ from typing import Any, TypeVar
 
 import click
 
-from learnact.training.config import TRACKERS
+from learnact.training.config import CALIBRATIONS, TRACKERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FOLDER = click.Path(file_okay=False)
 
 ACTIVATION = (
-    click.option("--activation", "-a", metavar="NAME", help="gelu, relu, silu …, or a SPEC such as hermite:5[@START]."),
-    click.option("--start", metavar="NAME", help="Of a generated activation: balanced, gelu, relu …"),
+    click.option("--activation", "-a", metavar="NAME", help="gelu, relu2, mish …, or a SPEC: hermite:5[@START]."),
+    click.option("--start", metavar="NAME", help="Of the activation: balanced, forward, gain, raw; gelu, relu …"),
     click.option(
         "--calibrate",
-        type=click.Choice(["none", "unit", "preserve"]),
-        help="The start for each measured input sigma: E[F^2] = 1, or E[F^2] = sigma^2 (default).",
+        type=click.Choice(CALIBRATIONS),
+        help="unit, preserve (default): the start for each measured input sigma, E[F^2] = 1 or sigma^2; "
+        "weights: rescale the layer before to sigma = 1.",
     ),
     click.option("--shared/--no-shared", default=None, help="One activation for all places."),
     click.option("--per-channel/--no-per-channel", default=None, help="One shape per channel."),
     click.option("--lr-factor", type=float, help="Learning rate of activation parameters over the others' (5)."),
+)
+TRAINED = (
+    click.option(
+        "--trainable", type=click.Choice(["all", "weights"]), help="weights: all but the activations' parameters."
+    ),
 )
 LENGTH = (
     click.option("--steps", type=int, help="Optimizer updates; fewer than the preset's shrink warm-up alike."),

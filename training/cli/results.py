@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from learnact.training.cli import train
 from learnact.training.config import FOR_GENERATED
+
+if TYPE_CHECKING:
+    from learnact.training.study.attribution import Effect
+    from learnact.training.study.grid import Cell
+    from learnact.training.study.page.runs import Group
 
 MOST_SEEDS = 1000
 
@@ -31,8 +37,20 @@ def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> lis
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("task", type=click.Choice(["gpt2", "convnext"]))
-@click.option("--activation", "-a", "activations", multiple=True, required=True, help="NAME or SPEC[@START]; repeat.")
+@click.option(
+    "--activation",
+    "-a",
+    "activations",
+    multiple=True,
+    required=True,
+    help="NAME or SPEC[@START][,OPTION=VALUE[|VALUE]…]; repeat.",
+)
 @click.option("--start", "starts", multiple=True, metavar="NAME", help="For each SPEC without its own; repeat.")
+@click.option(
+    "--attribute",
+    metavar="CLASSICAL",
+    help="Which part of the lead over this function is scale, shape, learning: for the one -a SPEC.",
+)
 @click.option("--seeds", default="0-2", show_default=True, callback=_seeds, help="0-4, or 0,1,5.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of run folders.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time.")
@@ -42,6 +60,7 @@ def study(
     task: str,
     activations: tuple[str, ...],
     starts: tuple[str, ...],
+    attribute: str | None,
     seeds: list[int],
     out: Path,
     jobs: int,
@@ -52,15 +71,23 @@ def study(
 
     Each run is a process of its own. Given again, the study goes on where it was. Exit 1 if a run failed.
     """
-    from learnact.training.model.activation import is_classical  # noqa: PLC0415
     from learnact.training.study.grid import conduct, grid  # noqa: PLC0415
 
+    parts: dict[str, str] = {}
+    if attribute is not None:
+        from learnact.training.study import attribution  # noqa: PLC0415
+
+        if len(activations) != 1 or starts or len(seeds) < 2:
+            raise click.UsageError("--attribute takes one -a SPEC[@START], no --start, and two --seeds or more")
+        parts = attribution.settings(attribute, activations[0])
+        activations = tuple(parts.values())
     asked = _parsed(task, (*rest, "--out", str(out)))
     if "seed" in _given(asked):
         raise click.UsageError("a study takes --seeds, and gives each run its --seed")
-    words, classical_words = _words(asked, ("out",)), _words(asked, ("out", *FOR_GENERATED))
-    cells = grid(task, activations, starts, seeds, out, words, classical_words)
-    for cell in {is_classical(cell.activation): cell for cell in cells}.values():  # they take different options
+    weights = asked.params["calibrate"] == "weights"  # for every activation
+    spared = [name for name in FOR_GENERATED if name != "calibrate" or not weights]
+    cells = grid(task, activations, starts, seeds, out, _words(asked, ("out",)), _words(asked, ("out", *spared)))
+    for cell in {(cell.activation, cell.start, cell.options): cell for cell in cells}.values():
         _check(task, cell.arguments)
     outcomes = conduct(cells, jobs, niceness)
     failed = [o for o in outcomes if o.code]
@@ -70,7 +97,10 @@ def study(
         from learnact.training.study.page.render import final_table  # noqa: PLC0415
         from learnact.training.study.page.runs import group, read_runs  # noqa: PLC0415
 
-        click.echo(f"\n{final_table(group(read_runs([out]))).text()}")
+        groups = group(read_runs([out]))
+        click.echo(f"\n{final_table(groups).text()}")
+        if parts:
+            click.echo(f"\n{attribution.text(attributed(groups, cells, parts))}")
         click.echo(f"\nlearnact-train report {out} -o {out}.html makes the page")
     return 1 if failed else 0
 
@@ -86,6 +116,18 @@ def report(runs: tuple[Path, ...], out: Path) -> None:
 
     write_whole(out, page(runs), force=True)
     click.echo(f"{final_table(group(read_runs(runs))).text()}\n\n{out} written")
+
+
+def attributed(groups: Sequence[Group], cells: Sequence[Cell], parts: Mapping[str, str]) -> list[Effect]:
+    """The effects of an attribution among all runs of a study's folder; `parts` is what `settings` gave."""
+    from learnact.training.study.attribution import comparisons, effects  # noqa: PLC0415
+    from learnact.training.study.page.statistics import scores  # noqa: PLC0415
+
+    of_folder = {run.folder.resolve(): g for g in groups for run in g.runs}
+    count = len(parts)  # the cells of a seed come in the order of the settings
+    found = {part: of_folder[cell.folder.resolve()] for part, cell in zip(parts, cells[:count], strict=True)}
+    names = {part: g.name for part, g in found.items()}
+    return effects(comparisons(names), {g.name: scores(g, "loss") for g in found.values()})
 
 
 def _parsed(task: str, words: Sequence[str]) -> click.Context:

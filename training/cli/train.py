@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from learnact.training.cli.options import ACTIVATION, LENGTH, MACHINE, RECORDS, options, split_activation
+from learnact.training.cli.options import ACTIVATION, LENGTH, MACHINE, RECORDS, TRAINED, options, split_activation
 from learnact.training.config import FOR_GENERATED
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ TEXT = (
         ),
     ),
     ACTIVATION,
+    TRAINED,
     LENGTH,
     (
         click.option("--layers", type=int),
@@ -75,6 +76,7 @@ def gpt2(
         ),
     ),
     ACTIVATION,
+    TRAINED,
     LENGTH,
     (
         click.option("--image-size", type=int),
@@ -146,13 +148,15 @@ def finetune(
 
 def configured(task: str, preset: str, changes: dict[str, Any]) -> Config:
     """The settings that a command line asks for. Raises UsageError, BadConfig."""
-    from learnact.training.model.activation import is_classical  # noqa: PLC0415
+    from learnact.training.model.activation import is_plain  # noqa: PLC0415
     from learnact.training.run.presets import configure  # noqa: PLC0415
 
     config = configure(task, preset, split_activation(changes))
-    if is_classical(config.activation):
+    if is_plain(config.activation, config.start):
         asked = [
-            f"--{name.replace('_', '-')}" for name in FOR_GENERATED if changes.get(name) not in {None, False, "none"}
+            f"--{name.replace('_', '-')}"
+            for name in FOR_GENERATED
+            if changes.get(name) not in {None, False, "none"} and (name, changes[name]) != ("calibrate", "weights")
         ]
         if asked:
             raise click.UsageError(f"{config.activation} has no parameters, for which {asked[0]} is; leave it out")

@@ -53,7 +53,7 @@ def summary(run: Run) -> dict[str, Any]:
     choice = choose(config.activation, config.start)
     first, last = (run.of("watch")[k]["layers"] for k in (0, -1))
     layers = [{"path": a["path"], "input_sigma": [a["sigma"], b["sigma"]]} for a, b in zip(first, last, strict=True)]
-    if choice.cls is not None:
+    if choice.learnable:
         weights, starts = trained_weights(run.folder), choice.starts(config)
         for layer, measured in zip(layers, run.of("begin")[0]["calibration"], strict=True):
             start = starts(sp.Rational(measured["rounded"]))

@@ -44,15 +44,14 @@ def register(cls: Any, start: str = "") -> str:
     Generated classes and SPECs need no registration. A class of an emitted file does, in every process that loads the
     model. Raises UnknownName for a start that the class does not have, BadModel for what is no learnable activation.
     """
-    is_class = isinstance(cls, type) and getattr(cls, "learnable_activation", False)
-    if not is_class:
-        raise BadModel(f"register takes the class of a learnable activation, such as Hermite5, found {cls!r}")
+    if not (isinstance(cls, type) and hasattr(cls, "learnable_activation")):
+        raise BadModel(f"register takes a class that learnact emitted, such as Hermite5, found {cls!r}")
     if start and start not in cls.starts:
         raise UnknownName(f"start of {cls.spec}", start, cls.starts)
     first = cls.starts[0]
     start = start or first
     key = slug_of(cls) if start == first else f"{slug_of(cls)}@{start}"
-    _registered[key] = (cls, {"init": start})
+    _registered[key] = (cls, _keywords(cls, start))
     return f"{PREFIXES[0]}{key}"
 
 
@@ -76,7 +75,7 @@ def resolve(name: str) -> tuple[Any, dict[str, Any]]:
     precision = {"dtype": torch.float32} if half else {}
     if key in _registered:
         cls, keywords = _registered[key]
-        return cls, {**keywords, **precision}
+        return cls, {**keywords, **(precision if keywords else {})}
     slug, _, start = key.partition("@")
     if slug in _registered:
         cls = _registered[slug][0]
@@ -92,7 +91,12 @@ def resolve(name: str) -> tuple[Any, dict[str, Any]]:
             ) from err
     if start and start not in cls.starts:
         raise UnknownName(f"start of {cls.spec}", start, cls.starts)
-    return cls, {"init": start or cls.starts[0], **precision}
+    return cls, {**_keywords(cls, start or cls.starts[0]), **(precision if is_learnable(cls) else {})}
+
+
+def _keywords(cls: Any, start: str) -> dict[str, Any]:
+    """What the class is called with; one without parameters takes nothing."""
+    return {"init": start} if is_learnable(cls) else {}
 
 
 def restart(module: Any) -> None:

@@ -5,39 +5,52 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import sympy as sp
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from learnact import generated, load
+from learnact import classical_names, generated, load
 from learnact import start as solve_start
 from learnact.errors import UnknownName
 from learnact.training.config import Config
 from learnact.training.errors import BadConfig
 from learnact.training.model import act2fn
-from learnact.training.model.calibrate import InputMoments, Starts, calibrate
+from learnact.training.model.calibrate import InputMoments, Starts, assign, calibrate
 from learnact.training.model.channels import swap_per_channel
 from learnact.training.model.factory import class_of
-from learnact.training.model.swap import Swapped, swap
+from learnact.training.model.learnable import is_learnable
+from learnact.training.model.swap import Swapped, Swapping, swap
+from learnact.training.model.weights import normalize_inputs
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One activation to train with: a classical one, or a generated class and the name of its start."""
+    """One activation to train with: one of transformers', or a class of ours and the name of its start."""
 
     name: str  # what transformers' ACT2FN knows it by
-    cls: Any  # the generated class; None: classical
+    cls: Any  # an emitted class; None: of transformers
     start: str = ""
     target: str = ""  # what the compiler finds its declaration by: a SPEC, of a user's own file too
+    frozen: bool = False  # its parameters do not learn: a classical function with its scales
 
     @property
     def label(self) -> str:
         """What tables and curves call it."""
-        return self.name if self.cls is None else f"{self.cls.spec}@{self.start}"
+        if self.cls is None:
+            return self.name
+        if not self.learnable:
+            return str(self.cls.spec)
+        return f"{self.cls.spec.removeprefix(SCALED) if self.frozen else self.cls.spec}@{self.start}"
+
+    @property
+    def learnable(self) -> bool:
+        """Whether it has parameters, frozen or not."""
+        return self.cls is not None and is_learnable(self.cls)
 
     @property
     def file(self) -> Path | None:
@@ -51,38 +64,48 @@ class Choice:
 
     def starts(self, config: Config) -> Starts:
         """sigma -> parameter values of the chosen start, as configured. Raises BadConfig without parameters."""
-        if self.cls is None:
-            raise BadConfig(f"{self.name} has no parameters to calibrate; choose a generated activation")
+        if not self.learnable:
+            raise BadConfig(f"{self.label} has no parameters to calibrate; choose a generated activation")
         preserve = config.calibrate != "unit"
         return lambda sigma: solve_start(self.target, self.start, sigma=sigma, preserve=preserve)
 
     def new(self, **keywords: object) -> nn.Module:
         """A fresh module."""
-        return ACT2FN[self.name] if self.cls is None else self.cls(init=self.start, **keywords)
+        if self.cls is None:
+            return ACT2FN[self.name]
+        return self.cls(init=self.start, **keywords) if self.learnable else self.cls()
 
 
-def is_classical(name: str) -> bool:
-    """Whether it is one of transformers' own activations, which have no parameters."""
-    return name in ACT2FN and not name.startswith(act2fn.PREFIXES)
+SCALED = "scaled_"
+"""`scaled_gelu` is the family scale gelu(stretch x) + offset."""
+
+
+def is_plain(name: str, start: str = "") -> bool:
+    """Whether it is an activation as it is, with nothing to start or to train: `gelu` without a start, say."""
+    own = name in ACT2FN and not name.startswith(act2fn.PREFIXES)
+    return not start and (own or name in classical_names())
 
 
 def choose(name: str, start: str = "") -> Choice:
     """Find `gelu`, `relu` … of transformers, `hermite5` of the generated files, or compile a SPEC now.
 
-    `name` may also be the path of an emitted file, `act/soft_hinge.py`, whose header tells its declaration.
+    `name` may also be the path of an emitted file, `act/soft_hinge.py`, whose header tells its declaration. A classical
+    function with a start, `gelu` with `balanced`, is scale gelu(stretch x) + offset with fixed numbers.
 
     Raises UnknownName for an unknown activation or start, BadConfig for a start of a classical activation, and what the
     compiler raises for a SPEC or a file.
     """
-    if is_classical(name):
-        if start:
-            raise BadConfig(f"{name} has no starts, found --start {start}; leave it out")
+    if name in ACT2FN and is_plain(name, start):
         return Choice(name, None)
+    if name in classical_names() and start:
+        return replace(choose(f"{SCALED}{name}", start), frozen=True)
+    if start and name in ACT2FN and not name.startswith(act2fn.PREFIXES):
+        raise BadConfig(f"{name} has no starts, found {start}; those that have: {', '.join(classical_names())}")
     slugs = {slug: cls for cls, slug in generated.MODULES.items()}
     if name.endswith(".py"):
         _require_own_name(name, slugs)
     if name.isidentifier() and name not in slugs and not _is_family(name):
-        raise UnknownName("activation", name, {*slugs, *ACT2FN})
+        raise UnknownName("activation", name, {*slugs, *ACT2FN, *classical_names()})
     cls = class_of(name)
     if start and start not in cls.starts:
         raise UnknownName(f"start of {name}", start, cls.starts)
@@ -99,19 +122,34 @@ def install(
     `run` sends one batch through the model. Returns the places and, if calibrated, what each was fed. Raises
     BadConfig for settings that the activation does not have.
     """
-    if choice.cls is None:
-        if config.calibrate == "unit" or config.per_channel or config.trainable == "activations":
-            raise BadConfig(f"{choice.name} has no parameters to calibrate or train; choose a generated activation")
-        return swap(model, choice.new, shared=config.shared), []
+    if not choice.learnable:
+        if config.calibrate == "unit" or config.per_channel or config.trainable != "all":
+            raise BadConfig(f"{choice.label} has no parameters to calibrate or train; choose a generated activation")
+        swapped = swap(model, choice.new, shared=config.shared)
+        return swapped, _normalized(swapped, run) if config.calibrate == "weights" else []
     if config.per_channel:
         if config.shared:
             raise BadConfig("one shape for all places cannot be one per channel; leave out --shared or --per-channel")
         swapped = swap_per_channel(model, choice.new, run)
     else:
         swapped = swap(model, choice.new, shared=config.shared)
+    if choice.frozen or config.trainable == "weights":
+        for place in swapped:
+            place.new.requires_grad_(False)
+    if config.calibrate == "weights":
+        moments = _normalized(swapped, run)
+        start = choice.starts(config)(sp.S.One)
+        for module in {place.new for place in swapped}:
+            assign(module, start)
+        return swapped, moments
     with torch.random.fork_rng():
         moments = calibrate(swapped, run, choice.starts(config)) if config.calibrate != "none" else []
     return swapped, moments
+
+
+def _normalized(swapped: Swapping, run: Callable[[], object]) -> list[InputMoments]:
+    with torch.random.fork_rng():
+        return normalize_inputs(swapped, run)
 
 
 def _require_own_name(file: str, slugs: Mapping[str, str]) -> None:
@@ -126,4 +164,4 @@ def _require_own_name(file: str, slugs: Mapping[str, str]) -> None:
 def _is_family(name: str) -> bool:
     from learnact import family_names  # noqa: PLC0415
 
-    return name in family_names()
+    return name in family_names() or name.removeprefix(SCALED) in classical_names()

@@ -10,9 +10,10 @@ from torch import nn
 from learnact.training.errors import BadModel
 
 
-def is_learnable(module: nn.Module) -> bool:
-    """Whether `module` is an activation that learnact emitted: its class says so, by `learnable_activation`."""
-    return bool(getattr(type(module), "learnable_activation", False))
+def is_learnable(module: nn.Module | type[nn.Module]) -> bool:
+    """Whether `module`, or a class, is a learnable activation that learnact emitted: its class says so."""
+    kind = module if isinstance(module, type) else type(module)
+    return bool(getattr(kind, "learnable_activation", False))
 
 
 def activation_parameters(model: nn.Module) -> list[nn.Parameter]:

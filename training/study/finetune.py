@@ -35,7 +35,7 @@ def finetune(source: Path, out: Path, changes: dict[str, Any], max_gap: float, *
     by more than `max_gap` in the swap, before anything is trained, and BadConfig when `source` is no such run.
     """
     before, places = read_record(source)
-    if choose(before.activation, before.start).cls is not None:
+    if choose(before.activation, before.start).learnable:
         raise BadConfig(f"{source} was trained with {before.activation}; finetune starts from a classical activation")
     config = replace(
         before, **{"lr_factor": 1.0, **changes}, initial=str(source), trainable="activations", ema=0.0, weight_decay=0.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +23,9 @@ from learnact.training.model.activation import choose
 
 OUTPUT = "output.txt"
 
+OF_THE_STUDY = ("activation", "start", "seed", "out", "data", "validation", "tokenizer", "preset")
+"""What one setting cannot have for itself: it is the same for all, or written in another place."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -28,6 +33,7 @@ class Cell:
 
     activation: str
     start: str
+    options: tuple[tuple[str, str], ...]  # of this setting alone: name and value
     seed: int
     folder: Path
     arguments: tuple[str, ...]  # of learnact-train
@@ -53,26 +59,30 @@ def grid(
 ) -> list[Cell]:
     """Every activation with every start (its own, `SPEC@START`, or each of `starts`) and every seed, seeds outermost.
 
-    So an interrupted study has compared all settings on the seeds that are done. `words` are the other arguments of
-    each run, `classical_words` those of a run without activation parameters, where they differ. Raises UnknownName,
-    BadConfig.
+    So an interrupted study has compared all settings on the seeds that are done. An activation may have options of its
+    own, `hermite:3@balanced,lr=4e-3`, and one of them several values, `lr=2e-3|4e-3`, a setting each. `words` are the
+    other arguments of each run, `classical_words` those of a run without activation parameters, where they differ.
+    Raises UnknownName, BadConfig.
     """
     settings = [setting for name in activations for setting in _settings(name, starts)]
     if len(set(settings)) < len(settings):
-        raise BadConfig("the grid holds a setting twice; name each activation and start once")
+        raise BadConfig("the grid holds a setting twice; name each activation, start and options once")
     spared = words if classical_words is None else classical_words
-    classical = {name: choose(name, start).cls is None for name, start in settings}
+    classical = {(name, start): not choose(name, start).learnable for name, start, _ in settings}
     if all(classical.values()) and spared != words:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in FOR_GENERATED)
         raise BadConfig(f"no activation of this study has parameters; leave out {options}")
     cells = []
     for seed in seeds:
-        for name, start in settings:
-            folder = out / f"{'-'.join(filter(None, (_slug(name), start)))}-seed{seed}"
+        for name, start, options in settings:
+            parts = [_slug(name), start, *(f"{option}{value}" for option, value in options)]
+            folder = out / f"{'-'.join(filter(None, parts))}-seed{seed}"
             own = ("--start", start) if start else ()
-            given = spared if classical[name] else words
+            for option, value in options:
+                own += (f"--{option}", value) if value else (f"--{option}",)
+            given = spared if classical[name, start] else words
             arguments = (task, *given, "--activation", name, *own, "--seed", str(seed), "--out", str(folder))
-            cells.append(Cell(name, start, seed, folder, arguments))
+            cells.append(Cell(name, start, options, seed, folder, arguments))
     return cells
 
 
@@ -127,13 +137,27 @@ def _lower_priority(process: int, niceness: int) -> None:
             os.setpriority(os.PRIO_PROCESS, process, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
 
 
-def _settings(name: str, starts: Sequence[str]) -> list[tuple[str, str]]:
+Setting = tuple[str, str, tuple[tuple[str, str], ...]]
+"""Activation, start, and options of its own."""
+
+
+def _settings(text: str, starts: Sequence[str]) -> list[Setting]:
+    """`SPEC[@START][,option[=value[|value…]]…]`, where an option without a value is a switch."""
+    name, *given = re.split(r",(?=[a-z][a-z-]*(?:=|,|$))", text)
     spec, at, own = name.partition("@")
     if at and not own:
         raise BadConfig(f"{name!r} names no start after the @; leave it out")
-    if choose(spec, own).cls is None:
-        return [(spec, "")]
-    return [(spec, start) for start in ([own] if own else starts or [choose(spec).start])]
+    options = [option.partition("=") for option in given]
+    if twice := {o for o, _, _ in options if [n for n, _, _ in options].count(o) > 1}:
+        raise BadConfig(f"{text!r} gives {', '.join(sorted(twice))} twice; write several values as in lr=2e-3|4e-3")
+    if odd := [o for o, equals, value in options if o in OF_THE_STUDY or (equals and not all(value.split("|")))]:
+        raise BadConfig(f"{text!r}: {odd[0]} is an option of the study, or has an empty value; write e.g. lr=2e-3|4e-3")
+    choices = [[(option, value) for value in values.split("|")] for option, _, values in options]
+    if not choose(spec, own).learnable:
+        chosen = [own]
+    else:
+        chosen = [own] if own else list(starts) or [choose(spec).start]
+    return [(spec, start, tuple(some)) for start in chosen for some in itertools.product(*choices)]
 
 
 def _slug(name: str) -> str:

@@ -55,7 +55,7 @@ def test_every_generated_class_and_start_has_a_name(monkeypatch: pytest.MonkeyPa
 def test_names_that_are_none_are_refused() -> None:
     with pytest.raises(UnknownName, match="balanced"):
         learnact.transformers.register(Hermite3, "nope")
-    with pytest.raises(BadModel, match="takes the class of a learnable activation"):
+    with pytest.raises(BadModel, match="takes a class that learnact emitted"):
         learnact.transformers.register(nn.GELU)
     with pytest.raises(UnknownName, match="start of hermite:3"):
         gpt2("learnact:hermite3@nope")

@@ -15,7 +15,7 @@ from learnact.training.run.session import RECORD, RESULT
 
 NAMED = {"activation", "start", "calibrate"}
 """Settings that a group's name always tells; other settings only where they differ among the groups."""
-CALIBRATED = {"preserve": "", "unit": ", calibrated to 1", "none": ", as declared"}
+CALIBRATED = {"preserve": "", "unit": ", calibrated to 1", "none": ", as declared", "weights": ", weights calibrated"}
 UNNAMED = {"seed", "workers", "keep", "trackers", "checkpoint_every", "initial"}
 
 
@@ -103,9 +103,19 @@ def _file(run: Run) -> str:
 
 
 def _name(run: Run, label: str, differing: Sequence[str]) -> str:
-    calibrated = CALIBRATED[run.config["calibrate"]] if run.record["activation"]["sha256"] else ""
-    others = "".join(f", {key} {run.config.get(key)}" for key in differing)
+    calibrated = (
+        CALIBRATED[run.config["calibrate"]]
+        if run.record["activation"]["sha256"] or run.config["calibrate"] == "weights"
+        else ""
+    )
+    others = "".join(_told(key, run.config.get(key)) for key in differing)
     return f"{label}{calibrated}{others}"
+
+
+def _told(key: str, value: Any) -> str:
+    if key == "trainable":
+        return {"all": "", "weights": ", frozen"}.get(value, f", {key} {value}")
+    return f", {key} {value}"
 
 
 def _read(folder: Path) -> Run:

@@ -1,0 +1,114 @@
+"""Which part of a lead is scale, which is shape, which is learning: the settings to compare, and the comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from learnact.errors import UnknownName
+from learnact.training.errors import BadConfig
+from learnact.training.study.tables import table
+
+PARTS = ("raw", "gain", "scaled", "scales learned", "shape", "shape learned")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One part: the setting that has it against the one that lacks nothing else."""
+
+    part: str
+    setting: str
+    against: str
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a part is worth, over the seeds that both settings have."""
+
+    comparison: Comparison
+    seeds: int
+    mean: float  # of the paired difference; below 0 is a lower loss
+    half: float  # half of the 95 % interval of Student's t
+    size: float  # Cohen's d of the paired differences
+    p: float  # two-sided, of the paired t test
+    corrected: float  # the same after Holm's correction over all comparisons made
+
+
+def settings(reference: str, spec: str) -> dict[str, str]:
+    """Part -> setting of a study, from the classical function as it is to the learned shape of `spec`.
+
+    `reference` is a classical function, `gelu` say; `spec` a learnable activation, `hermite:3` or `hermite:3@gelu`.
+    Raises UnknownName for another reference, BadConfig for a `spec` that is classical itself.
+    """
+    from learnact import classical_names  # noqa: PLC0415  it imports SymPy
+
+    if reference not in classical_names():
+        raise UnknownName("classical function", reference, classical_names())
+    if spec.partition("@")[0] in classical_names():
+        raise BadConfig(f"an attribution compares a learnable activation with {reference}, found {spec}")
+    return {
+        "raw": reference,
+        "gain": f"{reference}@gain",
+        "scaled": f"{reference}@balanced",
+        "scales learned": f"scaled_{reference}@balanced",
+        "shape": f"{spec},trainable=weights",
+        "shape learned": spec,
+    }
+
+
+def comparisons(names: Mapping[str, str]) -> list[Comparison]:
+    """The parts in order; `names` has what each setting of `settings` is called in a report."""
+    pairs = (
+        ("a gain alone, for E[F^2]", "gain", "raw"),
+        ("input and output scaled, E[F'^2] too", "scaled", "raw"),
+        ("learning these scales", "scales learned", "scaled"),
+        ("another shape, not learned", "shape", "scaled"),
+        ("learning the shape", "shape learned", "shape"),
+        ("all, against the scaled function", "shape learned", "scaled"),
+        ("all, against the function as it is", "shape learned", "raw"),
+    )
+    return [Comparison(part, names[a], names[b]) for part, a, b in pairs]
+
+
+def effects(compared: Sequence[Comparison], scores: Mapping[str, Mapping[int, float]]) -> list[Effect]:
+    """Paired by seed; `scores` has setting -> seed -> loss. Raises BadConfig with fewer than two seeds in common."""
+    found = []
+    for c in compared:
+        seeds = sorted(scores[c.setting].keys() & scores[c.against].keys())
+        if len(seeds) < 2:
+            raise BadConfig(f"{c.setting} and {c.against} have {len(seeds)} seeds in common; an interval takes two")
+        gaps = np.array([scores[c.setting][s] - scores[c.against][s] for s in seeds])
+        test = stats.ttest_1samp(gaps, 0.0)
+        interval = test.confidence_interval(0.95)
+        spread = float(gaps.std(ddof=1))
+        size = float(gaps.mean()) / spread if spread else 0.0
+        found.append((c, len(seeds), float(gaps.mean()), float(interval.high - interval.low) / 2, size, test.pvalue))
+    corrected = holm([p for *_, p in found])
+    return [Effect(*values, corrected=q) for values, q in zip(found, corrected, strict=True)]
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values after Holm's step-down correction, in the given order (Holm 1979)."""
+    order = sorted(range(len(p)), key=lambda k: p[k])
+    out, highest = [0.0] * len(p), 0.0
+    for rank, k in enumerate(order):
+        highest = max(highest, min(1.0, (len(p) - rank) * float(p[k])))
+        out[k] = highest
+    return out
+
+
+def text(found: Sequence[Effect]) -> str:
+    """The table for a terminal, and how to read it."""
+    head = ["part", "seeds", "difference", "d", "p", "p, corrected"]
+    rows = [
+        [e.comparison.part, str(e.seeds), f"{e.mean:+.4f} ± {e.half:.4f}", f"{e.size:+.1f}", f"{e.p:.2g}",
+         f"{e.corrected:.2g}"]
+        for e in found
+    ]  # fmt: skip
+    return (
+        f"{table(head, rows)}\n\nDifferences of the final loss, seed by seed, ± half a 95 % interval of Student's t; d "
+        f"is Cohen's, of the paired differences.\nThe last column is corrected for {len(found)} comparisons (Holm)."
+    )
