@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from learnact.compiler.declare.spec import Activation
 from learnact.compiler.emit.header import read
 from learnact.compiler.emit.target import Target, activation_of, declared, emitted_class, file_of, is_emitted, remember
 from learnact.compiler.resolve.declaration import Declaration
-from learnact.errors import BadDeclaration, BadLaw, BadTarget, declared_code
+from learnact.errors import BadDeclaration, BadExpression, BadLaw, BadTarget, declared_code
 from learnact.files import cache_folder, write_whole
 from learnact.importing import import_file
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from learnact.compiler.lower import Program
     from learnact.compiler.resolve.number import Number
     from learnact.compiler.verify import Report
+    from learnact.compiler.verify.against import Judgement
 
 Watch = Callable[[str, int], None]
 """Called before each step of what takes seconds, with the step's name and how many there are."""
@@ -174,6 +175,44 @@ def verify(target: Target, *, quick: bool = False, watch: Watch | None = None) -
     with tempfile.TemporaryDirectory(prefix="learnact-") as folder:
         source = emit(found, folder)
         return verify_file(activation, Path(folder) / source.filename, quick=quick, watch=watch)
+
+
+def verify_against(
+    code: object,
+    against: Target,
+    *,
+    params: Mapping[str, str | float] | None = None,
+    quick: bool = False,
+    seconds: float = 10.0,
+) -> Judgement:
+    """Judge `code` that somebody wrote by hand against the declaration `against`.
+
+    `code` is `FILE.py:callable` or `package.module:callable`, which runs in a process of its own and is given so many
+    `seconds` for each answer; or a live function, nn.Module or class of modules, which runs in this process and is
+    waited for. `against` is an expression in x and `params` (name -> value), or whatever `derive` takes. Parameters are
+    matched by name: arguments, parameters and attributes. `quick` leaves torch.compile out.
+    The report ends with the smallest counterexample that was found. Values, slopes and gradients are due within the
+    rounding of the declared formula, in eps of the dtype; near 0, where F(0) = 0, within their relative rounding.
+
+    Raises BadTarget for code that cannot be judged, BadExpression for `params` of a SPEC, and what `derive` raises.
+    """
+    from learnact.compiler.resolve.expression import reference  # noqa: PLC0415
+    from learnact.compiler.verify.against import verify_against as judge  # noqa: PLC0415
+
+    if isinstance(against, str) and not _is_spec(against):
+        activation = reference(against, params or {})
+        values = [float(v) for v in activation.assign(activation.start("declared").values(None, Normal())).values()]
+        return judge(activation, code, values=values, declared=against.strip(), quick=quick, seconds=seconds)
+    if params:
+        raise BadExpression(f"parameter values belong to an expression; {against!r} declares its parameters itself")
+    return judge(activation_of(against), code, quick=quick, seconds=seconds)
+
+
+def _is_spec(text: str) -> bool:
+    """Whether a text is a SPEC and no expression: an expression has no colon, and no family's name alone."""
+    from learnact.compiler.resolve.registry import family_names  # noqa: PLC0415
+
+    return ":" in text or text.strip().endswith(".py") or text.strip() in family_names()
 
 
 def _load_file(path: Path) -> type[nn.Module]:

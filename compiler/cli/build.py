@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 BACKEND_HELP = "both adds Triton kernels for eager CUDA; triton makes CUDA an error where triton is not installed."
 LEAN_HELP = "Leave out what only makes eager code on a CPU faster: a short file to read, as fast under torch.compile."
+
+AGAINST_HELP = 'What FILE.py:callable should compute: "x*(1 + erf(x/sqrt(2)))/2", or a SPEC such as hermite:5.'
 
 folder_argument = click.argument(
     "folder", metavar="[DIR]", required=False, type=click.Path(file_okay=False, path_type=Path)
@@ -105,16 +108,22 @@ def check(folder: Path | None, form: str) -> int:
 
 @click.command()
 @declares(many=True)
-@click.option("--quick", is_flag=True, help="Fewer points and precisions.")
+@click.option("--quick", is_flag=True, help="Fewer points and precisions; with --against: no torch.compile.")
+@click.option("--against", metavar="TEXT", help=AGAINST_HELP)
 @json_option
-def verify(quick: bool, form: str, **words: Any) -> int:
-    """Check emitted code against its declaration.
+def verify(quick: bool, against: str | None, form: str, **words: Any) -> int:
+    """Check emitted code against its declaration, or code of your own against --against.
 
     SPEC may be an emitted FILE. Exit 1 if a check fails.
+
+    With --against, SPEC is FILE.py:callable or package.module:callable: a function of a tensor, an nn.Module or its
+    class. It runs in a process of its own. Parameters of the expression are given by --param and matched by name.
     """
     from learnact.compiler import api  # noqa: PLC0415
     from learnact.compiler.explain import formats  # noqa: PLC0415
 
+    if against is not None:
+        return _verify_against(against, quick, form, **words)
     targets = [_file_or_declaration(d) for d in declarations(**words)]
     reports = []
     for target in targets:
@@ -125,6 +134,32 @@ def verify(quick: bool, form: str, **words: Any) -> int:
     else:
         click.echo("\n\n".join(r.table() for r in reports))
     return HOLDS if all(r.ok for r in reports) else FAILS
+
+
+def _verify_against(
+    against: str,
+    quick: bool,
+    form: str,
+    specs: Sequence[str],
+    expr: str | None,
+    params: Sequence[str],
+    name: str | None,
+    law: str | None,
+) -> int:
+    from learnact.compiler import api  # noqa: PLC0415
+    from learnact.compiler.explain import formats  # noqa: PLC0415
+    from learnact.compiler.resolve.expression import parse_params  # noqa: PLC0415
+
+    if expr is not None or name is not None or law is not None:
+        raise click.UsageError("--against is the declaration itself; leave --expr, --name and --law out")
+    if len(specs) != 1:
+        raise click.UsageError(f"--against judges one FILE.py:callable, found {len(specs)}")
+    report = api.verify_against(specs[0], against, params=parse_params(params), quick=quick)
+    if form == "json":
+        click.echo(formats.as_json([report.as_dict()]), nl=False)
+    else:
+        click.echo(report.table())
+    return HOLDS if report.ok else FAILS
 
 
 def _file_or_declaration(declaration: Declaration) -> Path | Declaration:

@@ -17,7 +17,7 @@ from learnact.compiler.resolve.language import WORDS, UnknownSymbol, parse, pars
 from learnact.compiler.resolve.sound import check
 from learnact.errors import BadExpression, BadLaw, BadName, UnknownName
 
-__all__ = ["from_expression", "parse", "parse_law", "parse_params"]
+__all__ = ["from_expression", "parse", "parse_law", "parse_params", "reference"]
 
 MAX_PARAMETERS = 12  # the search for what scales the function tries subsets of the parameters
 Number = str | int | float | Fraction
@@ -60,6 +60,36 @@ def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law
     activation = check(Activation(family, None, class_name=name))
     _check_values(function, values)
     return activation
+
+
+def reference(text: str, params: Mapping[str, Number]) -> Activation:
+    """What `text` writes in `x` and `params` (name -> value), to compare code with: nothing need learn in it.
+
+    Its one start is `declared`. Raises BadExpression, BadName and BadDeclaration.
+    """
+    symbols = {p: sp.Symbol(p, real=True) for p in params}
+    _check_parameters(params, "reference")
+    values = {p: parse_constant(_literal(v), f"the value of {p}") for p, v in params.items()}
+    try:
+        function = parse(text, {"x": x, **symbols})
+    except UnknownSymbol as err:
+        options = " ".join(f"--param {name}=1" for name in _undeclared(text, symbols))
+        raise BadExpression(f"{err}; a parameter needs a value: add {options}") from err
+    for name, symbol in symbols.items():
+        if not function.has(symbol):
+            raise BadExpression(f"the parameter {name!r} does not occur in {text.strip()!r}; leave it out")
+    if not function.has(x):
+        raise BadExpression(f"{text.strip()!r} does not depend on x; an activation is a function of x")
+    family = Family(
+        name="reference",
+        title="Declared by an expression",
+        formula=text.strip(),
+        parameters=dict.fromkeys(params, 1),
+        function=lambda _p, _n: function,
+        starts={"declared": Start(lambda _n, _law: dict(values), note="the values as given")},
+        degrees=None,
+    )
+    return Activation(family, None)
 
 
 def parse_params(pairs: Sequence[str]) -> dict[str, str]:

@@ -87,6 +87,20 @@ LONG_SUMMATION = 1024.0
 """The same for a sum over 1e5 points: a BLAS may add long rows one by one, and the square root of their number counts.
 A chunk that is forgotten is a fraction of all terms, 1e12 times this."""
 
+STRANGER = 8.0
+"""The same of code that somebody else wrote, in eps of the dtype itself: it may round after each operation, compute by
+another formula than the declared one, and call functions of up to four units in the last place. torch's own
+activations stay below 2."""
+
+STRANGER_SUM = 8.0
+"""What its sum of 32 parameter gradients may add: log2(32) roundings pairwise, and one for each weight."""
+
+NEAR_ZERO = 0.0625
+"""Where F(0) = 0, values at |x| up to this are judged by their relative error, whatever the formula cancels."""
+
+DOUBLES = 2.0**-49
+"""Error of the oracle in doubles, relative to scale: eight roundings; a millionth of what float32 may lose."""
+
 UNDECIDED = 64.0
 """Nearer than eps * this * scale to a kink, rounding decides the branch: slopes are not compared there."""
 

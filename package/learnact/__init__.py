@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from learnact.version import __version__
 
 if TYPE_CHECKING:
-    from learnact.compiler.api import derive, emit, load, lower, start, verify
+    from learnact.compiler.api import derive, emit, load, lower, start, verify, verify_against
     from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
     from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, HingeFit, LinearFit, Start
     from learnact.compiler.derive.derivation import Derivation
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from learnact.compiler.resolve.classical import classical_names
     from learnact.compiler.resolve.declaration import Declaration
     from learnact.compiler.resolve.registry import family_names
+    from learnact.compiler.verify.against import Judgement
     from learnact.compiler.verify.report import Report
     from learnact.errors import LearnactError
     from learnact.training.model.calibrate import calibrate
@@ -43,6 +44,7 @@ __all__ = [
     "Family",
     "Feature",
     "HingeFit",
+    "Judgement",
     "Law",
     "LearnactError",
     "LinearFit",
@@ -68,10 +70,11 @@ __all__ = [
     "swap",
     "swap_per_channel",
     "verify",
+    "verify_against",
 ]
 
 _MODULES = {
-    "compiler.api": ("derive", "emit", "load", "lower", "start", "verify"),
+    "compiler.api": ("derive", "emit", "load", "lower", "start", "verify", "verify_against"),
     "compiler.declare.laws": ("Arcsine", "Exponential", "Law", "Normal", "Uniform"),
     "compiler.declare.spec": ("Activation", "Basis", "Family", "Feature", "HingeFit", "LinearFit", "Start"),
     "compiler.derive.derivation": ("Derivation",),
@@ -81,6 +84,7 @@ _MODULES = {
     "compiler.resolve.classical": ("classical_names",),
     "compiler.resolve.declaration": ("Declaration",),
     "compiler.resolve.registry": ("family_names",),
+    "compiler.verify.against": ("Judgement",),
     "compiler.verify.report": ("Report",),
     "errors": ("LearnactError",),
     "training.model.calibrate": ("calibrate",),

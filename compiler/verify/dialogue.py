@@ -1,0 +1,185 @@
+"""Questions to code that somebody else wrote, in a process of its own that can be stopped, or in this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from learnact.compiler.verify import stranger
+from learnact.errors import BadTarget
+
+Message = dict[str, Any]
+RUN = "import runpy, sys; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
+"""Run a file by its path without its folder on the import path, where the names of its neighbours would hide others."""
+
+LOADING = 60.0  # seconds for Python and torch to start on a busy machine; none of the code has run yet
+
+
+class NoAnswer(Exception):
+    """The process said nothing in time, or ended."""
+
+
+class Broken(Exception):
+    """The code raised, or returned no tensor like its input; the message says which."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """How the declared parameters reach the code."""
+
+    matched: Mapping[str, str]  # name -> argument, or the path of the parameter or attribute
+    unjudged: Mapping[str, str]  # name -> why its gradient is not judged
+    fixed: tuple[str, ...]  # names whose values cannot be set
+    own: Mapping[str, Sequence[float]]  # name -> the values that a module brings
+    style: str  # of scalars that are arguments, one of `stranger.STYLES`
+    judged: tuple[str, ...]  # names whose gradients answers hold, in order
+
+    @classmethod
+    def of(cls, reply: Mapping[str, Any]) -> Match:
+        """Read the first `reply`."""
+        return cls(
+            reply["matched"], reply["unjudged"], tuple(reply["fixed"]), reply["own"], reply["style"],
+            tuple(reply["judged"]),
+        )  # fmt: skip
+
+
+class Dialogue(Protocol):
+    """Whoever answers."""
+
+    def meet(self, parameters: Mapping[str, Sequence[float]], scalars: Sequence[str], seconds: float) -> Match:
+        """Find the code and match `parameters`, `scalars` among them, in so many `seconds`.
+
+        Raises BadTarget where the code cannot be judged.
+        """
+
+    def ask(self, question: Message, seconds: float) -> Message:
+        """The answer to one `question` within so many `seconds`. Raises Broken and NoAnswer."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+@dataclass
+class Here:
+    """A live object, judged in this process: nothing stops code that never returns."""
+
+    subject: Any
+    _stranger: stranger.Stranger | None = field(default=None, init=False)
+
+    def meet(self, parameters: Mapping[str, Sequence[float]], scalars: Sequence[str], seconds: float) -> Match:
+        try:
+            known = self._stranger = stranger.Stranger(self.subject, parameters, scalars)
+        except stranger.Unusable as err:
+            raise BadTarget(f"{self.name} cannot be judged: {err}") from err
+        return Match.of({name: getattr(known, name) for name in Match.__dataclass_fields__})
+
+    @property
+    def name(self) -> str:
+        """What the object calls itself."""
+        return getattr(self.subject, "__name__", type(self.subject).__name__)
+
+    def ask(self, question: Message, seconds: float) -> Message:
+        assert self._stranger is not None
+        try:
+            return self._stranger.answer(question)
+        except stranger.Wrong as err:
+            raise Broken(str(err)) from err
+        except Exception as err:
+            raise Broken(f"raised {stranger.one_line(err)}") from err
+
+    def close(self) -> None:
+        self._stranger = None
+
+
+class Process:
+    """`FILE.py:callable` or `package.module:callable` in a process of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        command = [sys.executable, "-c", RUN, str(Path(stranger.__file__).resolve())]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,  # what the code starts ends with it
+            env={**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": "1"},
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def meet(self, parameters: Mapping[str, Sequence[float]], scalars: Sequence[str], seconds: float) -> Match:
+        greeting = {"name": self.name, "parameters": parameters, "scalars": list(scalars)}
+        try:
+            self._reply(LOADING)
+            return Match.of(self.ask(greeting, seconds))
+        except (NoAnswer, Broken) as err:
+            raise BadTarget(f"{self.name} cannot be judged: {err}") from err
+
+    def ask(self, question: Message, seconds: float) -> Message:
+        """As `Dialogue.ask`; raises BadTarget for code that cannot be judged at all."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError) as err:
+            raise NoAnswer("it ended the process") from err
+        reply = self._reply(seconds)
+        if "unusable" in reply:
+            raise BadTarget(f"{self.name} cannot be judged: {reply['unusable']}")
+        if "wrong" in reply:
+            raise Broken(reply["wrong"])
+        return reply
+
+    def _reply(self, seconds: float) -> Message:
+        try:
+            line = self._lines.get(timeout=max(seconds, 0.01))
+        except queue.Empty:
+            self.close()
+            raise NoAnswer(f"it did not answer within {seconds:.0f} s") from None
+        if not line:
+            raise NoAnswer(f"it ended the process, with the code {self._process.wait()}")
+        reply: Message = json.loads(line)
+        return reply
+
+    def close(self) -> None:
+        """End the process, and what it started."""
+        if self._process.poll() is None:
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+        self._process.wait()
+        self._reader.join(timeout=1)
+        with suppress(OSError):  # what was not yet written to a process that has ended
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        if not self._reader.is_alive():
+            assert self._process.stdout is not None
+            self._process.stdout.close()
