@@ -220,6 +220,8 @@ class _Judge:
         places = [self._place(label, name) for name in self.settings for label in DTYPES]
         self.trial.learn(places, wanted)
         self._promise("pointwise", self._pointwise)
+        if not self.checks[-1].passed:
+            self.stopped = self.stopped or "there is no F(x) to compare"
         self._promise("layouts", self._layouts)
         for label in ("fp32", "fp64", "bf16", "fp16"):
             here = [place for place in places if place.label == label]

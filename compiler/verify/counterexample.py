@@ -18,6 +18,8 @@ SIMPLE = tuple(
 )
 """Inputs of one digit, which are tried besides those that failed."""
 
+CLEAR = 4.0  # errors above so many bounds are preferred to simpler inputs that are barely wrong
+
 
 @dataclass(frozen=True)
 class Counterexample:
@@ -44,7 +46,9 @@ class Counterexample:
             f"counterexample: {self.kind} at x = {shortest(self.x, self.dtype)} ({where}){values}",
             f"  expected  {self.expected:.{digits}g}",
             f"  found     {self.found:.{digits}g}",
-            f"  error     {_ulps(self.ulps)} ulps, allowed {_ulps(self.allowed)}",
+            f"  error     {_ulps(self.ulps)} ulps, allowed {_ulps(self.allowed)}"
+            if math.isfinite(self.ulps)
+            else "  error     a finite number is due",
         )
         return "\n".join(lines)
 
@@ -71,8 +75,9 @@ def smallest(
         found += [o for o in compare(first.place, SIMPLE) if o.kind == first.kind]
     wrong = [(o, k) for o in found for k in np.flatnonzero(o.missed)]
     dtype = NAMES[first.place.label]
-    outcome, k = min(wrong, key=lambda pair: _length(float(pair[0].at[pair[1]]), dtype))
-    expected, unit = float(outcome.known.high[k]), ulp(float(outcome.known.high[k]), first.place)
+    outcome, k = min(wrong, key=lambda pair: _length(*pair, dtype))
+    expected, got = float(outcome.known.high[k]), float(outcome.found[k])
+    unit = ulp(expected if expected or not math.isfinite(got) else got, first.place)
     return Counterexample(
         outcome.kind,
         float(outcome.at[k]),
@@ -80,7 +85,7 @@ def smallest(
         first.place.compiled,
         named(first.place),
         expected,
-        float(outcome.found[k]),
+        got,
         float(outcome.error[k]) / unit,
         float(outcome.bound[k]) / unit,
     )
@@ -93,23 +98,20 @@ def _order(outcome: Outcome) -> tuple[bool, int, int, int, int]:
     return (place.compiled, kind, 0 if place.name == "declared" else 1, labels.index(place.label), len(outcome.kind))
 
 
-def _length(x: float, dtype: str) -> tuple[int, float, bool]:
-    text = shortest(x, dtype).lstrip("-")
-    digits = text.split("e")[0].replace(".", "").strip("0")
-    return len(digits), abs(math.log10(abs(x))) if x else 0.0, x < 0
+def _length(outcome: Outcome, k: int, dtype: str) -> tuple[bool, int, float, bool]:
+    """What is clearly wrong comes first, then the fewest decimal digits, then the exponent nearest to 0."""
+    x, clear = float(outcome.at[k]), bool(outcome.error[k] > CLEAR * outcome.bound[k])
+    digits = shortest(x, dtype).lstrip("-").split("e")[0].replace(".", "").strip("0")
+    return not clear, len(digits), abs(math.log10(abs(x))) if x else 0.0, x < 0
 
 
 def shortest(x: float, dtype: str) -> str:
     """The shortest decimal that `dtype` reads as `x`."""
-    if dtype == "float64":
-        return f"{x:.17g}" if float(f"{x:.15g}") != x else f"{x:.15g}"
     label = next(k for k, v in NAMES.items() if v == dtype)
     place = Place(label, False, "", ())
-    for digits in range(1, DIGITS[label] + 1):
-        text = f"{x:.{digits}g}"
-        if place.rounded([float(text)])[0] == x:
-            return text
-    return f"{x:.{DIGITS[label]}g}"
+    texts = (f"{x:.{digits}g}" for digits in range(1, DIGITS[label] + 1))
+    text = next((t for t in texts if place.rounded([float(t)])[0] == x), f"{x:.17g}")
+    return repr(float(text)).removesuffix(".0")
 
 
 def ulp(value: float, place: Place) -> float:

@@ -95,7 +95,7 @@ class Here:
             return self._stranger.answer(question)
         except stranger.Wrong as err:
             raise Broken(str(err)) from err
-        except Exception as err:
+        except (Exception, SystemExit) as err:
             raise Broken(f"raised {stranger.one_line(err)}") from err
 
     def close(self) -> None:

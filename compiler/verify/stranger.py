@@ -88,6 +88,7 @@ class Stranger:
         self.own: dict[str, list[float]] = {}
         self.style = STYLES[0]
         self._names: list[str] = []  # passed as arguments
+        self._paths: dict[str, str] = {}  # in a module
         self._positional = False
         self._copies: dict[str, nn.Module] = {}
         self._compiled: Callable[..., Any] | None = None
@@ -138,7 +139,7 @@ class Stranger:
             raise Unusable(f"it takes {', '.join(missing)}, which is not declared; add --param {missing[0]}=VALUE")
         for name in self.parameters:
             if name in names:
-                self.matched[name] = "argument"
+                self.matched[name] = "an argument"
             else:
                 self._leave(name, "no argument has this name")
         self._names = [name for name in names if name in self.parameters]
@@ -150,14 +151,16 @@ class Stranger:
             if len(paths) == 1 and tensors[paths[0]].numel() == len(values):
                 tensor = tensors[paths[0]]
                 self.own[name] = tensor.detach().double().flatten().tolist()
-                self.matched[name] = paths[0]
+                self._paths[name] = paths[0]
+                self.matched[name] = f"parameter {paths[0]} of shape {tuple(tensor.shape)}"
                 if not isinstance(tensor, nn.Parameter):
-                    self.unjudged[name] = "it is a buffer"
+                    self.matched[name], self.unjudged[name] = f"buffer {paths[0]}", "it is a buffer"
             elif len(paths) == 1:
                 self._leave(name, f"{paths[0]} has {tensors[paths[0]].numel()} values, declared are {len(values)}")
             elif isinstance(getattr(module, name, None), (int, float)):
                 self.own[name] = [float(getattr(module, name))]
-                self.matched[name], self.unjudged[name] = name, "it is a number"
+                self._paths[name] = name
+                self.matched[name], self.unjudged[name] = f"attribute {name}", "it is a number"
             else:
                 self._leave(name, "no parameter or attribute has this name")
 
@@ -175,7 +178,7 @@ class Stranger:
                 if style != STYLES[-1] and self._names:
                     continue
                 self.style = STYLES[0]
-            except Exception as err:
+            except (Exception, SystemExit) as err:
                 first = first or err
                 continue
             self._leave_numbers()
@@ -215,7 +218,7 @@ class Stranger:
             module = self._copies[label]
             leaves = {}
             tensors = dict(module.named_parameters()) | dict(module.named_buffers())
-            for name, path in self.matched.items():
+            for name, path in self._paths.items():
                 if path in tensors:
                     with torch.no_grad():
                         source = torch.tensor(list(values[name]), dtype=torch.float64)
@@ -250,7 +253,7 @@ class Stranger:
         label, compiled = question["dtype"], bool(question.get("compiled"))
         dtype = DTYPES[label]
         function, matched = self._function(label, compiled, question["values"])
-        leaves = [matched[name] for name in self.judged]
+        leaves = [matched[name] for name in self.judged if name in matched]
         at = torch.tensor(question["x"], dtype=torch.float64).reshape(question["shape"]).to(dtype)
         leaf, x = _laid(at, question.get("layout", "contiguous"))
         out = _checked(function(x), at)

@@ -72,6 +72,7 @@ class Outcome:
     error: Array  # inf where a number was due and none was found
     bound: Array
     left: Mapping[str, int] = field(default_factory=dict)  # reason -> numbers that were not compared
+    exact: bool = True  # whether the truth has 30 digits, or is that of doubles
 
     @property
     def missed(self) -> Array:
@@ -80,7 +81,7 @@ class Outcome:
 
     def __getitem__(self, index: Array) -> Outcome:
         numbers = (self.at[index], self.known[index], self.found[index], self.error[index], self.bound[index])
-        return Outcome(self.kind, self.place, *numbers)
+        return Outcome(self.kind, self.place, *numbers, exact=self.exact)
 
 
 @dataclass
@@ -181,7 +182,7 @@ class Trial:
         bound = self.bound(place, known, truth.peak) + (0 if exact else tolerances.DOUBLES * known.scale)
         return Outcome(
             kind, place, at[compared], known[compared], found[compared], known.error(found)[compared], bound[compared],
-            {reason: int(count) for reason, count in left.items() if count},
+            {reason: int(count) for reason, count in left.items() if count}, exact,
         )  # fmt: skip
 
     def bound(self, place: Place, known: Known, peak: Array, growth: float = STRANGER) -> Array:
@@ -191,18 +192,24 @@ class Trial:
             return place.finfo.eps * growth * scale + self.underflow(place, peak)
 
     def underflow(self, place: Place, peak: Array) -> Array:
-        """What may vanish on the way, times the largest factor that may follow; compiled code flushes subnormals."""
-        least = place.finfo.smallest_normal * (1.0 if place.compiled else place.finfo.eps)
+        """What may vanish on the way, times the largest factor that may follow; kernels flush subnormals.
+
+        Half types round to their own subnormals after each operation, and compute each in float32.
+        """
+        compute = torch.finfo(torch.promote_types(place.dtype, torch.float32))
+        least = place.finfo.smallest_normal * place.finfo.eps + compute.smallest_normal
         return UNDERFLOWS * least * (1 + np.minimum(np.nan_to_num(peak, nan=0.0), 1 / place.finfo.eps))
 
     def near_zero(self, outcome: Outcome) -> Outcome:
         """The same values near 0 by the relative error alone, for an F with F(0) = 0: |F| + |x F'| is its scale."""
         inside = (outcome.at != 0) & (np.abs(outcome.at) <= tolerances.NEAR_ZERO)
         part = outcome[inside]
-        truth = self.truth(part.at, self.used(outcome.place), exact=True)
+        truth = self.truth(part.at, self.used(outcome.place), exact=outcome.exact)
         size = np.abs(part.known.high) + np.abs(part.at * truth.slope.high)
         bound = outcome.place.finfo.eps * STRANGER * size + self.underflow(outcome.place, np.ones(part.at.shape))
         decided = np.isfinite(size) & (np.abs(part.known.high) > 0)
+        if not outcome.exact:  # doubles know no better where the declared formula cancels
+            decided &= tolerances.DOUBLES * part.known.scale < outcome.place.finfo.eps * size
         numbers = (part.at[decided], part.known[decided], part.found[decided], part.error[decided], bound[decided])
         return Outcome("F", outcome.place, *numbers)
 
