@@ -84,8 +84,8 @@ def verify_against(
     """Judge `code` against the declaration `activation`, at parameter `values`, flat in declared order.
 
     `code` is `FILE.py:callable` or `package.module:callable`, run in a process of its own in which each answer has so
-    many `seconds`; or a live function, module or class, which runs here and is waited for. Without `values` those of the
-    code itself are taken. `declared` is what the report calls the declaration; `quick` leaves torch.compile out.
+    many `seconds`; or a live function, module or class, which runs here and is waited for. Without `values` those of
+    the code itself are taken. `declared` is what the report calls the declaration; `quick` leaves torch.compile out.
     Raises BadTarget for code that cannot be judged: not there, not callable, without answer, or raising at once.
     """
     named = isinstance(code, str)
@@ -299,9 +299,7 @@ class _Judge:
         moved = np.empty_like(first)
         moved[order] = np.array(self.trial.ask(place, x.flatten()[order].reshape(x.shape))["value"])
         for k in np.flatnonzero(_differ(moved, first, room))[:1]:
-            raise Broken(
-                f"not pointwise: x = {x.flat[k]:g} gives {first[k]:.6g}, and {moved[k]:.6g} at another place of the tensor"
-            )
+            raise Broken(f"not pointwise: x = {x.flat[k]:g} gives {first[k]:.6g}, and {moved[k]:.6g} at another place")
         for keep in (0, 1):
             kept = np.arange(x.size) % 2 == keep
             others = np.where(kept, x.flatten(), 3 - 2 * x.flatten()).reshape(x.shape)
@@ -362,8 +360,8 @@ class _Judge:
         lost = outcome.error > 0.5 * np.abs(outcome.known.high)
         for k in np.flatnonzero(lost & (outcome.known.high != 0))[:1]:
             self.notes.append(
-                f"F loses its relative accuracy in float32 at x = {outcome.at[k]:g}: {outcome.known.high[k]:.3g} is due, "
-                f"{outcome.found[k]:.3g} found; no fault, for the terms of the declared formula cancel there"
+                f"F loses its relative accuracy in float32 at x = {outcome.at[k]:g}: {outcome.known.high[k]:.3g} is "
+                f"due, {outcome.found[k]:.3g} found; no fault, for the terms of the declared formula cancel there"
             )
 
     def _begin_compiling(
