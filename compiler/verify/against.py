@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,12 @@ import numpy as np
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.verify import points
 from learnact.compiler.verify.counterexample import Counterexample, smallest
-from learnact.compiler.verify.dialogue import Broken, Dialogue, Here, Match, Message, NoAnswer, Process
+from learnact.compiler.verify.dialogue import Dialogue, Here, Match, Message, NoAnswer, Process
 from learnact.compiler.verify.ledger import Ledger
 from learnact.compiler.verify.measured import Array
 from learnact.compiler.verify.report import Check, Report, Skipped
-from learnact.compiler.verify.stranger import DTYPES
-from learnact.compiler.verify.trial import Outcome, Place, Trial
+from learnact.compiler.verify.stranger import DTYPES, Wrong
+from learnact.compiler.verify.trial import Outcome, Place, Trial, by_name
 from learnact.errors import BadTarget
 
 DECLARED = "declared"
@@ -120,7 +121,7 @@ class _Judge:
         vectors = self.activation.parameters
         scalars = [v.name for v in vectors if v.scalar]
         flat = tuple(values) if values is not None else (1.0,) * len(self.activation.symbols)
-        named = _named(self.activation, flat)
+        named = by_name(self.activation, flat)
         match = self.eager.meet(named, scalars, self.seconds)
         if values is None:
             flat = tuple(v for name in named for v in match.own.get(name, _own(match, name, named[name])))
@@ -169,7 +170,7 @@ class _Judge:
             if self._vanishes:
                 outcomes.append(self.trial.near_zero(outcomes[0]))
             return outcomes + list(self.trial.gradients(place, here))
-        except (Broken, NoAnswer):
+        except (Wrong, NoAnswer):
             return []
 
     def _make(self, name: str, outcomes: Callable[[], Iterator[Outcome]]) -> None:
@@ -187,7 +188,7 @@ class _Judge:
                     ledger.leave(count, reason)
                 if outcome.missed.any():
                     self.misses.append(outcome)
-        except Broken as err:
+        except Wrong as err:
             detail = str(err)
         except NoAnswer as err:
             detail = self.stopped = str(err)
@@ -203,7 +204,7 @@ class _Judge:
         self.checks.append(Check(name, passed, worst, bound, detail, time.perf_counter() - begin))
 
     def _promise(self, name: str, promise: Callable[[], str]) -> None:
-        """One check that holds or does not; the promise raises Broken, or says what held."""
+        """One check that holds or does not; the promise raises Wrong, or says what held."""
         if self.stopped:
             self.skipped.append(Skipped(name, self.stopped))
             return
@@ -211,7 +212,7 @@ class _Judge:
         try:
             detail = promise()
             passed = True
-        except Broken as err:
+        except Wrong as err:
             detail = str(err)
         except NoAnswer as err:
             detail = self.stopped = str(err)
@@ -226,32 +227,31 @@ class _Judge:
             self.stopped = self.stopped or "there is no F(x) to compare"
         self._promise("layouts", self._layouts)
         for label in ("fp32", "fp64", "bf16", "fp16"):
-            here = [place for place in places if place.label == label]
-            gathered: dict[str, list[Outcome]] = {"value": [], "slope": [], "near_zero": [], "large_x": []}
-
-            def values(here: list[Place] = here, gathered: dict[str, list[Outcome]] = gathered) -> Iterator[Outcome]:
-                for place in here:
-                    for outcome in self._outcomes(place, wanted):
-                        if outcome.kind == "F" and self._vanishes:
-                            gathered["near_zero"].append(self.trial.near_zero(outcome))
-                        far = np.abs(outcome.at) > LARGE
-                        gathered["large_x"].append(outcome[far])
-                        gathered["value" if outcome.kind == "F" else "slope"].append(
-                            Outcome(**{**vars(outcome[~far]), "left": outcome.left})
-                        )
-                yield from gathered["value"]
-
-            self._make(f"value_{label}", values)
-            for kind in ("slope", "near_zero", "large_x"):
-                if gathered[kind]:
-                    self._make(f"{kind}_{label}", lambda kind=kind, gathered=gathered: iter(gathered[kind]))
-            if self.trial.match.judged:
-                self._make(
-                    f"parameter_gradients_{label}",
-                    lambda here=here: (o for p in here for o in self.trial.gradients(p, p.points(_moderate(wanted)))),
-                )
+            self._numbers_in(label, [place for place in places if place.label == label], wanted)
         self._make("kinks", lambda: (o for p in places for o in self.trial.at_kinks(p)))
         self._note_tails()
+
+    def _numbers_in(self, label: str, places: Sequence[Place], wanted: Array) -> None:
+        """Values, slopes and parameter gradients in one dtype."""
+        parts: dict[str, list[Outcome]] = {"value": [], "slope": [], "near_zero": [], "large_x": []}
+
+        def values() -> Iterator[Outcome]:
+            for outcome in (o for place in places for o in self._outcomes(place, wanted)):
+                if outcome.kind == "F" and self._vanishes:
+                    parts["near_zero"].append(self.trial.near_zero(outcome))
+                far = np.abs(outcome.at) > LARGE
+                parts["large_x"].append(outcome[far])
+                parts["value" if outcome.kind == "F" else "slope"].append(replace(outcome[~far], left=outcome.left))
+            yield from parts["value"]
+
+        self._make(f"value_{label}", values)
+        for kind in ("slope", "near_zero", "large_x"):
+            if parts[kind]:
+                self._make(f"{kind}_{label}", partial(iter, parts[kind]))
+        if self.trial.match.judged:
+            near = _moderate(wanted)
+            gradients = (o for place in places for o in self.trial.gradients(place, place.points(near)))
+            self._make(f"parameter_gradients_{label}", lambda: gradients)
 
     def _outcomes(self, place: Place, wanted: Array) -> Iterator[Outcome]:
         yield from self.trial.compare(place, place.points(wanted))
@@ -292,20 +292,20 @@ class _Judge:
         x = np.array(PLAIN[:6] + tuple(-v for v in PLAIN[3:9])).reshape(3, 4)
         first = np.array(self.trial.ask(place, x)["value"])
         if not np.array_equal(first, np.array(self.trial.ask(place, x)["value"]), equal_nan=True):
-            raise Broken("not deterministic: asked twice for the same input, it gives two answers")
+            raise Wrong("not deterministic: asked twice for the same input, it gives two answers")
         truth = self.trial.truth(x.flatten(), self.trial.used(place), exact=True)
         room = 2 * self.trial.bound(place, truth.value, truth.peak)
         order = points.rng(101).permutation(x.size)
         moved = np.empty_like(first)
         moved[order] = np.array(self.trial.ask(place, x.flatten()[order].reshape(x.shape))["value"])
         for k in np.flatnonzero(_differ(moved, first, room))[:1]:
-            raise Broken(f"not pointwise: x = {x.flat[k]:g} gives {first[k]:.6g}, and {moved[k]:.6g} at another place")
+            raise Wrong(f"not pointwise: x = {x.flat[k]:g} gives {first[k]:.6g}, and {moved[k]:.6g} at another place")
         for keep in (0, 1):
             kept = np.arange(x.size) % 2 == keep
             others = np.where(kept, x.flatten(), 3 - 2 * x.flatten()).reshape(x.shape)
             found = np.array(self.trial.ask(place, others)["value"])
             for k in np.flatnonzero(kept & _differ(found, first, room))[:1]:
-                raise Broken(
+                raise Wrong(
                     f"not pointwise: x = {x.flat[k]:g} gives {first[k]:.6g}, and {found[k]:.6g} beside other inputs"
                 )
         return "the same at every place, beside any other input, and twice"
@@ -322,7 +322,7 @@ class _Judge:
             "of shape (0,)": (np.zeros(0), "contiguous"),
             "of shape (0, 3)": (np.zeros((0, 3)), "contiguous"),
         }
-        plain = dict(zip(line.tolist(), zip(*self._numbers(place, line, "contiguous"), strict=True), strict=True))
+        plain = dict(zip(line.tolist(), zip(*self._plain(place, line, "contiguous"), strict=True), strict=True))
         truth = self.trial.truth(line, self.trial.used(place), exact=True)
         rooms = dict(
             zip(
@@ -333,18 +333,18 @@ class _Judge:
         )
         for what, (x, layout) in cases.items():
             try:
-                found = self._numbers(place, x, layout)
-            except Broken as err:
-                raise Broken(f"a tensor {what}: {err}") from err
+                found = self._plain(place, x, layout)
+            except Wrong as err:
+                raise Wrong(f"a tensor {what}: {err}") from err
             for kind, numbers, k in (("F", found[0], 0), ("dF/dx", found[1], 1)):
                 for at, number in zip(x.flatten().tolist(), numbers, strict=True):
                     due = plain[at][k]
                     same = number == due or (np.isnan(number) and np.isnan(due))
                     if not (same or abs(number - due) <= rooms[at][k]):
-                        raise Broken(f"a tensor {what}: {kind} at x = {at:g} is {number:.6g}, in others {due:.6g}")
+                        raise Wrong(f"a tensor {what}: {kind} at x = {at:g} is {number:.6g}, in others {due:.6g}")
         return f"tensors {', '.join(cases)}"
 
-    def _numbers(self, place: Place, x: Array, layout: str) -> tuple[list[float], list[float]]:
+    def _plain(self, place: Place, x: Array, layout: str) -> tuple[list[float], list[float]]:
         answer = self.trial.ask(place, x, layout=layout)
         return answer["value"], answer["slope"]
 
@@ -355,7 +355,7 @@ class _Judge:
         place = self._place("fp32")
         try:
             outcome = self.trial.compare(place, place.points([s * v for v in PLAIN for s in (1.0, -1.0)]))[0]
-        except (Broken, NoAnswer):
+        except (Wrong, NoAnswer):
             return
         lost = outcome.error > 0.5 * np.abs(outcome.known.high)
         for k in np.flatnonzero(lost & (outcome.known.high != 0))[:1]:
@@ -392,14 +392,14 @@ class _Judge:
         except FutureTimeout as err:
             self.second.close()
             raise Skip("not waited for, eager code is wrong already") from err
-        except Broken as err:
+        except Wrong as err:
             if any(word in str(err) for word in NO_COMPILER):
                 raise Skip(f"torch.compile found no C++ compiler: {err}") from err
             raise
         except NoAnswer as err:
             raise Skip(f"torch.compile: {err}") from err
         except BadTarget as err:
-            raise Broken(str(err)) from err
+            raise Wrong(str(err)) from err
         yield from trial.compare(first, dense, exact=False, answer=answer)
         wanted = self._wanted()
         for name in self.settings:
@@ -423,14 +423,6 @@ def _differ(found: Array, due: Array, room: Array) -> Array:
 
 def _moderate(wanted: Array) -> Array:
     return wanted[np.abs(wanted) <= LARGE]
-
-
-def _named(activation: Activation, flat: Sequence[float]) -> dict[str, list[float]]:
-    parts, begin = {}, 0
-    for vector in activation.parameters:
-        parts[vector.name] = [float(v) for v in flat[begin : begin + len(vector.symbols)]]
-        begin += len(vector.symbols)
-    return parts
 
 
 def _own(match: Match, name: str, default: Sequence[float]) -> Sequence[float]:

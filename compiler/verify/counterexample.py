@@ -73,9 +73,9 @@ def smallest(
     found = [first]
     if not first.kind.startswith("sum"):
         found += [o for o in compare(first.place, SIMPLE) if o.kind == first.kind]
-    wrong = [(o, k) for o in found for k in np.flatnonzero(o.missed)]
+    wrong = [(o, int(k)) for o in found for k in np.flatnonzero(o.missed)]
     dtype = NAMES[first.place.label]
-    outcome, k = min(wrong, key=lambda pair: _length(*pair, dtype))
+    outcome, k = min(wrong, key=lambda pair: _length(pair[0], pair[1], dtype))
     expected, got = float(outcome.known.high[k]), float(outcome.found[k])
     unit = ulp(expected if expected or not math.isfinite(got) else got, first.place)
     return Counterexample(

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from learnact.compiler.verify import stranger
+from learnact.compiler.verify.stranger import Wrong
 from learnact.errors import BadTarget
 
 Message = dict[str, Any]
@@ -28,10 +29,6 @@ LOADING = 60.0  # seconds for Python and torch to start on a busy machine; none 
 
 class NoAnswer(Exception):
     """The process said nothing in time, or ended."""
-
-
-class Broken(Exception):
-    """The code raised, or returned no tensor like its input; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,10 @@ class Dialogue(Protocol):
         """
 
     def ask(self, question: Message, seconds: float) -> Message:
-        """The answer to one `question` within so many `seconds`. Raises Broken and NoAnswer."""
+        """The answer to one `question` within so many `seconds`.
+
+        Raises Wrong where the code raises or returns no tensor like its input, NoAnswer where it is silent.
+        """
 
     def close(self) -> None:
         """End it."""
@@ -93,10 +93,10 @@ class Here:
         assert self._stranger is not None
         try:
             return self._stranger.answer(question)
-        except stranger.Wrong as err:
-            raise Broken(str(err)) from err
+        except Wrong:
+            raise
         except (Exception, SystemExit) as err:
-            raise Broken(f"raised {stranger.one_line(err)}") from err
+            raise Wrong(f"raised {stranger.one_line(err)}") from err
 
     def close(self) -> None:
         self._stranger = None
@@ -139,11 +139,14 @@ class Process:
         try:
             self._reply(LOADING)
             return Match.of(self.ask(greeting, seconds))
-        except (NoAnswer, Broken) as err:
+        except (NoAnswer, Wrong) as err:
             raise BadTarget(f"{self.name} cannot be judged: {err}") from err
 
     def ask(self, question: Message, seconds: float) -> Message:
-        """As `Dialogue.ask`; raises BadTarget for code that cannot be judged at all."""
+        """The answer to one `question` within so many `seconds`.
+
+        Raises Wrong and NoAnswer as `Dialogue.ask`, BadTarget for code that cannot be judged at all.
+        """
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(question) + "\n")
@@ -154,7 +157,7 @@ class Process:
         if "unusable" in reply:
             raise BadTarget(f"{self.name} cannot be judged: {reply['unusable']}")
         if "wrong" in reply:
-            raise Broken(reply["wrong"])
+            raise Wrong(reply["wrong"])
         return reply
 
     def _reply(self, seconds: float) -> Message:

@@ -131,7 +131,7 @@ class Stranger:
         first = 1 if cls.setup_context is not torch.autograd.Function.setup_context else 2  # behind ctx and x
         self._positional = True
         self._match_arguments([a for a in arguments[first:] if a.kind is not a.VAR_POSITIONAL])
-        return cls.apply  # type: ignore[no-any-return]
+        return cls.apply
 
     def _match_arguments(self, arguments: Sequence[inspect.Parameter]) -> None:
         names = [a.name for a in arguments]
@@ -194,8 +194,11 @@ class Stranger:
         out = function(torch.tensor(PROBE).requires_grad_())
         for name in self._names:
             leaf = matched.get(name)
-            reached = leaf is not None and isinstance(out, Tensor) and out.requires_grad
-            if not reached or torch.autograd.grad(out.sum(), leaf, allow_unused=True, retain_graph=True)[0] is None:
+            if leaf is None or not isinstance(out, Tensor) or not out.requires_grad:
+                reached = None
+            else:
+                (reached,) = torch.autograd.grad(out.sum(), leaf, allow_unused=True, retain_graph=True)
+            if reached is None:
                 self.unjudged[name] = "it is used as a number, no gradient reaches it"
 
     def _tensors(self, values: Mapping[str, Sequence[float]], dtype: torch.dtype) -> dict[str, Tensor]:

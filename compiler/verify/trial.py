@@ -86,6 +86,15 @@ class Outcome:
         return Outcome(self.kind, self.place, *numbers, exact=self.exact)
 
 
+def by_name(activation: Activation, flat: Sequence[float]) -> dict[str, list[float]]:
+    """Values `flat` of the `activation`'s parameters, in declared order, by parameter name."""
+    parts, begin = {}, 0
+    for vector in activation.parameters:
+        parts[vector.name] = [float(v) for v in flat[begin : begin + len(vector.symbols)]]
+        begin += len(vector.symbols)
+    return parts
+
+
 @dataclass
 class Trial:
     """The code, the oracle, and the points between which kinks and edges lie."""
@@ -102,11 +111,7 @@ class Trial:
 
     def named(self, flat: Sequence[float]) -> dict[str, list[float]]:
         """Flat values by parameter name."""
-        parts, begin = {}, 0
-        for vector in self.activation.parameters:
-            parts[vector.name] = [float(v) for v in flat[begin : begin + len(vector.symbols)]]
-            begin += len(vector.symbols)
-        return parts
+        return by_name(self.activation, flat)
 
     def used(self, place: Place) -> tuple[float, ...]:
         """The values that the code computes with: rounded, where they are tensors of the dtype."""
@@ -137,7 +142,7 @@ class Trial:
         return self.kinks[values]
 
     def ask(self, place: Place, x: Array, **more: object) -> Message:
-        """The code's answer at x, an array of any shape. Raises Broken and NoAnswer."""
+        """The code's answer at x, an array of any shape. Raises Wrong and NoAnswer."""
         question = {
             "x": x.flatten().tolist(),
             "shape": list(x.shape),
