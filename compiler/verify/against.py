@@ -90,8 +90,8 @@ def verify_against(
     Raises BadTarget for code that cannot be judged: not there, not callable, without answer, or raising at once.
     """
     named = isinstance(code, str)
-    eager: Dialogue = Process(code) if named else Here(code)
-    second: Dialogue = Process(code) if named and not quick else eager
+    eager: Dialogue = Process(code, compiled=False) if named else Here(code)
+    second: Dialogue = Process(code, compiled=True) if named and not quick else eager
     title = code if isinstance(code, str) else eager.name  # type: ignore[attr-defined]  # Here has a name
     try:
         return _Judge(activation, eager, second, title, declared or activation.names.spec, seconds).judge(values, quick)
@@ -130,13 +130,16 @@ class _Judge:
         moved = [self._moved(flat, factors) for factors in MOVED] if len(match.fixed) < len(vectors) else []
         self.settings = {DECLARED: flat, **{f"moved {k}": m for k, m in enumerate(moved)}}
         with ThreadPoolExecutor(max_workers=1) as pool:
-            pending = None if quick else self._begin_compiling(pool, named, scalars)
-            self._eager()
-            if quick:
-                self.skipped.append(Skipped("compiled_fp32", "left out of a quick verification"))
-            else:
-                self._make("compiled_fp32", lambda: self._compiled(pending))
-                self.second.close()
+            try:
+                pending = None if quick else self._begin_compiling(pool, named, scalars)
+                self._eager()
+                if quick:
+                    self.skipped.append(Skipped("compiled_fp32", "left out of a quick verification"))
+                else:
+                    self._make("compiled_fp32", lambda: self._compiled(pending))
+            finally:
+                if self.second is not self.eager:
+                    self.second.close()  # the pool waits for its answer
         found = smallest(self.misses, self._again, lambda place: self.trial.named(self.trial.used(place)))
         return Judgement(
             self.declared,

@@ -24,7 +24,9 @@ Message = dict[str, Any]
 RUN = "import runpy, sys; sys.argv.pop(0); runpy.run_path(sys.argv[0], run_name='__main__')"
 """Run a file by its path without its folder on the import path, where the names of its neighbours would hide others."""
 
-LOADING = 60.0  # seconds for Python and torch to start on a busy machine; none of the code has run yet
+NO_COMPILER = {"TORCHDYNAMO_DISABLE": "1"}  # code that bears @torch.compile runs eagerly
+ONE_COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}  # no pool of processes is left behind
+LOADING = 60.0  # seconds for Python and torch to start on a busy machine, and then for the code to be imported
 
 
 class NoAnswer(Exception):
@@ -38,17 +40,15 @@ class Match:
     matched: Mapping[str, str]  # name -> argument, or the path of the parameter or attribute
     unjudged: Mapping[str, str]  # name -> why its gradient is not judged
     fixed: tuple[str, ...]  # names whose values cannot be set
+    numbers: tuple[str, ...]  # names of Python numbers, which are not rounded to the dtype
     own: Mapping[str, Sequence[float]]  # name -> the values that a module brings
-    style: str  # of scalars that are arguments, one of `stranger.STYLES`
     judged: tuple[str, ...]  # names whose gradients answers hold, in order
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> Match:
         """Read the first `reply`."""
-        return cls(
-            reply["matched"], reply["unjudged"], tuple(reply["fixed"]), reply["own"], reply["style"],
-            tuple(reply["judged"]),
-        )  # fmt: skip
+        lists = {name: tuple(reply[name]) for name in ("fixed", "numbers", "judged")}
+        return cls(matched=reply["matched"], unjudged=reply["unjudged"], own=reply["own"], **lists)
 
 
 class Dialogue(Protocol):
@@ -103,9 +103,9 @@ class Here:
 
 
 class Process:
-    """`FILE.py:callable` or `package.module:callable` in a process of its own."""
+    """`FILE.py:callable` or `package.module:callable` in a process of its own, in which nothing or all is compiled."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, compiled: bool) -> None:
         self.name = name
         command = [sys.executable, "-c", RUN, str(Path(stranger.__file__).resolve())]
         self._process = subprocess.Popen(
@@ -116,7 +116,7 @@ class Process:
             text=True,
             encoding="utf-8",
             start_new_session=True,  # what the code starts ends with it
-            env={**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": "1"},
+            env={**os.environ, **(ONE_COMPILER if compiled else NO_COMPILER)},
         )
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -135,10 +135,10 @@ class Process:
         self._lines.put("")
 
     def meet(self, parameters: Mapping[str, Sequence[float]], scalars: Sequence[str], seconds: float) -> Match:
-        greeting = {"name": self.name, "parameters": parameters, "scalars": list(scalars)}
         try:
             self._reply(LOADING)
-            return Match.of(self.ask(greeting, seconds))
+            self.ask({"name": self.name}, LOADING)
+            return Match.of(self.ask({"parameters": parameters, "scalars": list(scalars)}, seconds))
         except (NoAnswer, Wrong) as err:
             raise BadTarget(f"{self.name} cannot be judged: {err}") from err
 

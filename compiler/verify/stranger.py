@@ -76,7 +76,8 @@ class Stranger:
     """A callable, and how the declared parameters reach it.
 
     `parameters` maps each declared name to its values; a scalar has one. `matched` says how each was found, `unjudged`
-    why the gradient of another is not judged, `fixed` which values cannot be set. Raises Unusable.
+    why the gradient of another is not judged, `fixed` which values cannot be set, `numbers` which are Python numbers,
+    not rounded to the dtype. Raises Unusable.
     """
 
     def __init__(self, subject: Any, parameters: Mapping[str, Sequence[float]], scalars: Sequence[str]) -> None:
@@ -85,6 +86,7 @@ class Stranger:
         self.matched: dict[str, str] = {}
         self.unjudged: dict[str, str] = {}
         self.fixed: list[str] = []
+        self.numbers: list[str] = []
         self.own: dict[str, list[float]] = {}
         self.style = STYLES[0]
         self._names: list[str] = []  # passed as arguments
@@ -160,6 +162,7 @@ class Stranger:
             elif isinstance(getattr(module, name, None), (int, float)):
                 self.own[name] = [float(getattr(module, name))]
                 self._paths[name] = name
+                self.numbers.append(name)
                 self.matched[name], self.unjudged[name] = f"attribute {name}", "it is a number"
             else:
                 self._leave(name, "no parameter or attribute has this name")
@@ -190,6 +193,8 @@ class Stranger:
         """Arguments that are numbers, or are read as such (torch's own functions do), have no gradient to judge."""
         if not self._names:
             return
+        if self.style == STYLES[-1]:
+            self.numbers += self._names
         function, matched = self._function("fp32", False, self.parameters)
         out = function(torch.tensor(PROBE).requires_grad_())
         for name in self._names:
@@ -324,20 +329,24 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def main() -> None:
-    """Answer questions until there are no more; the first line of input says what is judged."""
+    """Answer questions until there are no more: what is judged, with which parameters, and then at which inputs."""
     torch.set_num_threads(1)
+    questions = os.fdopen(os.dup(0), encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the code prints is no answer
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)  # what the code reads is no question, what it prints no answer
     _send(replies, {"ready": True})
+    subject: Any = None
     stranger: Stranger | None = None
-    for line in sys.stdin:
+    for line in questions:
         question = json.loads(line)
         try:
-            if stranger is None:
-                stranger = Stranger(found(question["name"]), question["parameters"], question["scalars"])
-                reply: dict[str, Any] = {
-                    k: getattr(stranger, k) for k in ("matched", "unjudged", "fixed", "own", "style", "judged")
-                }
+            if "name" in question:
+                subject = found(question["name"])
+                reply: dict[str, Any] = {"loaded": True}
+            elif stranger is None:
+                stranger = Stranger(subject, question["parameters"], question["scalars"])
+                reply = {k: getattr(stranger, k) for k in ("matched", "unjudged", "fixed", "numbers", "own", "judged")}
             else:
                 reply = stranger.answer(question)
         except Unusable as err:

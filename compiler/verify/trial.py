@@ -116,7 +116,7 @@ class Trial:
     def used(self, place: Place) -> tuple[float, ...]:
         """The values that the code computes with: rounded, where they are tensors of the dtype."""
         rounded = place.rounded(place.values).tolist() if place.values else []
-        exact = set(self.match.fixed) | {n for n in self.match.unjudged if n in self.match.matched}
+        exact = {*self.match.fixed, *self.match.numbers}
         vectors = [v.name for v in self.activation.parameters for _ in v.symbols]
         return tuple(v if n in exact else r for n, v, r in zip(vectors, place.values, rounded, strict=True))
 

@@ -183,3 +183,23 @@ def squareplus(x: Tensor) -> Tensor:
 
 def erf_in_float(x: Tensor) -> Tensor:
     return torch.erf(x.to(torch.promote_types(x.dtype, torch.float32))).to(x.dtype)
+
+
+def asks(x: Tensor) -> Tensor:
+    try:
+        input()
+    except EOFError:
+        return torch.tanh(x)
+    raise RuntimeError("somebody answered")
+
+
+class Buffered(nn.Module):
+    """a tanh(b x), neither of which is an nn.Parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = 1.0
+        self.register_buffer("b", torch.tensor(1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a * torch.tanh(self.b * x)

@@ -21,6 +21,7 @@ from learnact.compiler.cli import main as cli
 from learnact.compiler.cli.options import FAILS, HOLDS, USAGE
 from learnact.errors import BadExpression, BadTarget, UnknownName
 from learnact.generated import Fourier3, Hermite5, Sinusoid, Tropical6
+from learnact.generated.hermite5 import hermite5
 
 FILE = strangers.__file__
 GELU = "x*(1 + erf(x/sqrt(2)))/2"
@@ -197,6 +198,22 @@ def test_a_module_must_bring_what_is_asked_of_it() -> None:
         judge(strangers.gelu, "hermite:5")
 
 
+def test_numbers_and_buffers_are_set_and_have_no_gradient() -> None:
+    report = judge(strangers.Buffered, TANH, {"a": "1/3", "b": "1/3"})
+    assert report.ok, report.table()
+    assert report.matched == {"a": "attribute a", "b": "buffer b"}
+    assert report.not_judged == {"a": "it is a number", "b": "it is a buffer"}
+    assert judge(nn.ELU, ELU, {"alpha": "1/3"}).ok
+    assert not judge(nn.ELU(), ELU.replace("alpha", "a"), {"a": "1/3"}).ok
+
+
+def test_the_functional_form_of_an_emitted_file_takes_vectors() -> None:
+    report = judge(hermite5, "hermite:5")
+    assert report.ok, report.table()
+    assert report.matched == {"coefficients": "an argument"}
+    assert not report.not_judged
+
+
 def test_a_live_module_is_left_as_it_was() -> None:
     module = strangers.Snake(2.0)
     judge(module, SNAKE, {"alpha": "0.5"})
@@ -282,6 +299,18 @@ def test_what_the_code_prints_is_no_answer(tmp_path: Path) -> None:
         "import torch, points\nprint('{}')\ndef f(x):\n    print('{}')\n    return torch.tanh(x + points.SHIFT)\n"
     )
     report = judge(f"{loud}:f", "tanh(x)")
+    assert report.ok, report.table()
+
+
+def test_code_that_reads_its_input_reads_nothing() -> None:
+    report = judge(f"{FILE}:asks", "tanh(x)")
+    assert report.ok, report.table()
+
+
+def test_code_that_bears_torch_compile_is_judged_eagerly(tmp_path: Path) -> None:
+    path = tmp_path / "decorated.py"
+    path.write_text("import torch\n\n@torch.compile\ndef f(x):\n    return torch.tanh(x)\n")
+    report = judge(f"{path}:f", "tanh(x)")
     assert report.ok, report.table()
 
 
