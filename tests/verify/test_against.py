@@ -62,6 +62,12 @@ RIGHT: dict[str, tuple[object, str, Mapping[str, str | float]]] = {
     "log": (torch.log, "log(x)", {}),
     "sqrt": (lambda x: torch.sqrt(1 - x * x), "sqrt(1 - x**2)", {}),
     "pole": (torch.reciprocal, "1/x", {}),
+    "two lines": (lambda x, a, b: torch.maximum(a * x, b * x), "Max(a*x, b*x)", {"a": "1", "b": "0.1"}),
+    "a large factor": (
+        lambda x, a: torch.sin(a * x) / x.abs().clamp(min=1e-3),
+        "sin(a*x)/Max(abs(x), 1/1000)",
+        {"a": "1"},
+    ),
     "step": (torch.sign, "sign(x)", {}),
 }
 
@@ -121,6 +127,17 @@ FAULTS = {
         strangers.squareplus, "(x + sqrt(x**2 + 4))/2", "large_x_fp16", "F", 300.0, lambda v: v == float("inf")
     ),
     "everything overflows on the way": Fault(strangers.half_softplus, "softplus(x)", "large_x_fp16", "F", 90.0),
+    "half a slope at 0": Fault(
+        lambda x: torch.log1p(torch.exp(-torch.abs(x))) + torch.clamp(x, min=0),
+        "softplus(x)",
+        "slope_fp32",
+        "dF/dx",
+        0.0,
+        lambda v: v == 1,
+    ),
+    "a constant in single precision": Fault(
+        functional.hardsigmoid, "Min(Max(x + 3, 0), 6)/6", "slope_fp64", "dF/dx", 0.0, ulps=1e8
+    ),
     "digits lost near 0": Fault(strangers.naive_elu, ELU.replace("alpha*", ""), "near_zero_fp32", "F"),
     "digits lost in a tail": Fault(strangers.naive_tail, "softplus(x)", "large_x_fp32", "F"),
     "no gradient": Fault(strangers.detached, "tanh(x)", "slope_fp32", "dF/dx", 0.0, lambda v: v == 0),
