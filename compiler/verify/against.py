@@ -38,7 +38,7 @@ DENSE = np.concatenate([np.linspace(-10, 10, 2001), *(s * np.geomspace(1e-12, 10
 LARGE = 8.5  # beyond this |x|, numbers belong to the check `large_x`
 CELLS = 512  # between which edges of the domain are looked for
 COMPILE_SECONDS = 60.0  # for the C++ compiler, on a busy machine
-PATIENCE = 6.0  # seconds from the first question that compiled code is waited for where eager code is wrong
+PATIENCE = 4.0  # seconds from the first question that compiled code is waited for where eager code is wrong
 NO_COMPILER = ("InvalidCxxCompiler", "No working C++ compiler", "CppCompileError")
 
 

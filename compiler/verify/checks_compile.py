@@ -13,7 +13,6 @@ import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
-from torch._dynamo.testing import CompileCounterWithBackend
 
 from learnact.compiler.declare.symbols import x as input_symbol
 from learnact.compiler.verify import points, tolerances
@@ -71,6 +70,8 @@ class Question:
 
 def check_compile(subject: Subject) -> Finding:
     """Values and gradients of compiled modules, at every point at which the eager one is checked."""
+    from torch._dynamo.testing import CompileCounterWithBackend  # noqa: PLC0415 (takes a second)
+
     ledger = Ledger()
     for case in CASES:
         if case.channels not in subject.counts(case.channels):
