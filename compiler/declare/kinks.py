@@ -1,6 +1,9 @@
-"""Functions with kinks, each with its derivative stated: the first argument's at a tie, 0 at a corner or a jump.
+"""Functions with kinks. One rule states their derivatives: at a kink or a jump, F' is the limit from the left.
 
-SymPy's own derivatives hold DiracDelta, and complex rules where it cannot tell that an argument is real.
+So relu'(0) = 0, leaky_relu'(0) is its small slope and |x|'(0) = -1. The limit is taken of F, not of each part for
+itself, so that the slope is that of one side, and exactly that of both where they agree. Every dF/dparameter is the
+limit from the left too, of the same piece. `declare/one_sided.py` applies the rule to derivatives; the ones here hold
+away from ties and jumps. SymPy's own hold DiracDelta, and complex rules where it cannot tell that an argument is real.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ from collections.abc import Callable, Sequence
 import sympy as sp
 
 from learnact.compiler.declare.constants import evaluate
-from learnact.compiler.declare.symbols import tie_order
 
 
 class Flat(sp.Function):
@@ -29,7 +31,7 @@ class Step(Flat):
 
 
 class Magnitude(sp.Function):
-    """|u|; its derivative is Sign(u), 0 at 0."""
+    """|u|; its derivative is Sign(u)."""
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         return Sign(self.args[0])
@@ -37,6 +39,19 @@ class Magnitude(sp.Function):
 
 class Winner(Flat):
     """Base of argmax and argmin; the first of tied arguments wins."""
+
+    best: type[sp.Function]  # the extremum that the winner attains
+    ranked: type[Winner]  # the same, but ties are decided by slopes
+
+    @property
+    def fields(self) -> tuple[sp.Expr, ...]:
+        """What is compared."""
+        return tuple(self.args)
+
+    @property
+    def slopes(self) -> tuple[sp.Expr, ...]:
+        """d/dx of what is compared, to decide ties by; () where the first one wins."""
+        return ()
 
 
 class Largest(sp.Function):
@@ -65,6 +80,37 @@ class IndexOfSmallest(Winner):
     best = Smallest
 
 
+class Ranked(Winner):
+    """Base of winners whose arguments are the fields, then their slopes; of ties the one that leads just before."""
+
+    @property
+    def fields(self) -> tuple[sp.Expr, ...]:
+        """What is compared."""
+        return tuple(self.args[: len(self.args) // 2])
+
+    @property
+    def slopes(self) -> tuple[sp.Expr, ...]:
+        """d/dx of what is compared."""
+        return tuple(self.args[len(self.args) // 2 :])
+
+
+class RankedLargest(Ranked):
+    """argmax of the fields; of tied ones the least slope was the largest just before, of equal slopes the first."""
+
+    best = Largest
+
+
+class RankedSmallest(Ranked):
+    """argmin of the fields; of tied ones the greatest slope was the smallest just before, of equal slopes the first."""
+
+    best = Smallest
+
+
+IndexOfLargest.ranked, IndexOfSmallest.ranked = RankedLargest, RankedSmallest
+
+WINNERS: dict[type[sp.Function], type[Winner]] = {Largest: IndexOfLargest, Smallest: IndexOfSmallest}
+
+
 class Select(sp.Function):
     """Select(w, e_0, e_1, ...) = e_w: a gather by the index w."""
 
@@ -81,20 +127,24 @@ class Select(sp.Function):
 STATED: dict[type, type[sp.Function]] = {sp.Abs: Magnitude, sp.sign: Sign, sp.Heaviside: Step}
 
 
-def choose(expr: sp.Expr, symbols: Sequence[sp.Symbol]) -> sp.Expr:
-    """Replace Abs, sign, Heaviside, Max and Min, innermost first; arguments are ordered by `symbols.tie_order`."""
+Order = Callable[[type[sp.Function], list[sp.Expr]], list[sp.Expr]]
+"""(Largest or Smallest, its arguments) -> the arguments in the order in which ties are decided."""
+
+
+def choose(expr: sp.Expr, order: Order) -> sp.Expr:
+    """Replace Abs, sign, Heaviside, Max and Min, innermost first; `order` decides which of tied arguments is first."""
     if not expr.args or not expr.has(sp.Max, sp.Min, *STATED):
         return expr
-    arguments = [choose(e, symbols) for e in expr.args]
+    arguments = [choose(e, order) for e in expr.args]
     if isinstance(expr, sp.Max):
-        return _choice(Largest, _one_constant(arguments, max), symbols)
+        return _choice(Largest, _one_constant(arguments, max), order)
     if isinstance(expr, sp.Min):
-        return _choice(Smallest, _one_constant(arguments, min), symbols)
+        return _choice(Smallest, _one_constant(arguments, min), order)
     return STATED.get(type(expr), expr.func)(*arguments)
 
 
-def _choice(kind: type[sp.Function], arguments: Sequence[sp.Expr], symbols: Sequence[sp.Symbol]) -> sp.Expr:
-    return kind(*tie_order(arguments, symbols)) if len(arguments) > 1 else arguments[0]
+def _choice(kind: type[sp.Function], arguments: list[sp.Expr], order: Order) -> sp.Expr:
+    return kind(*order(kind, arguments)) if len(arguments) > 1 else arguments[0]
 
 
 def _one_constant(arguments: Sequence[sp.Expr], best: Callable[..., sp.Expr]) -> list[sp.Expr]:

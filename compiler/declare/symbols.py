@@ -1,4 +1,4 @@
-"""The symbols in which declarations are written, substitution for them, and the order in which ties are decided."""
+"""The symbols in which declarations are written, substitution for them, and an order of arguments that tie."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ def put(expr: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
 
 
 def tie_order(arguments: Sequence[sp.Expr], symbols: Sequence[sp.Symbol]) -> list[sp.Expr]:
-    """Arguments of a Max or Min in the order in which ties are decided: the first of tied arguments has the derivative.
+    """Arguments of a Max or Min in an order that decides ties of equal slope: the first of them has the derivative.
 
-    Arguments without parameters come first, then by the first parameter (in declared order) that occurs;
-    so ReLU'(0) = 0, and a tropical polynomial takes the flatter of two tied pieces.
+    Arguments without parameters come first, then by the first parameter (in declared order) that occurs.
     """
     rank = {s: k for k, s in enumerate(symbols)}
 

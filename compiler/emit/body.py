@@ -28,6 +28,10 @@ def prepare_lines(program: Program, *, cast: bool = True) -> list[str]:
     lines = [f"{v.name} = _along({v.name}, x, channel_dim)" for v in program.activation.parameters]
     if derived and cast:
         lines.append("dtype = torch.promote_types(x.dtype, torch.float32)  # half types compute in float32")
+    for keys in dict.fromkeys(i.keys for i in program.inputs if i.keys):
+        names = [keys, *(i.name for i in program.inputs if i.keys == keys and i.name != keys)]
+        head = f"{', '.join(names)}{',' * (len(names) == 1)} = _ascending("
+        lines += wrapped(head, names, ")", indent=4)
     lines += [f"{name} = {name}.to(dtype)" for name in read if cast]
     for i, value in derived:
         if i.factors:

@@ -225,7 +225,8 @@ class Printer(ABC):
         if is_indicator(e) and "*" in text:
             return f"({text})"
         root = e.is_Pow and abs(e.exp) == sp.Rational(1, 2)
-        call = root or (e.is_Function and not isinstance(e, (Step, sp.Heaviside)))  # a step prints as a product
+        product = isinstance(e, (Step, sp.Heaviside)) and e.args[1] not in (0, 1)
+        call = root or (e.is_Function and not product)
         atomic = e.is_Symbol or call or (e.is_number and not text.startswith("-"))
         return text if atomic else f"({text})"
 
@@ -253,6 +254,8 @@ class Printer(ABC):
         if e.args[1] == sp.Rational(1, 2):
             return f"0.5 * (1.0 + {self(Sign(e.args[0]))})"
         u = self.factor(e.args[0])
+        if e.args[1] in (0, 1):
+            return f"({u} {'>=' if e.args[1] else '>'} 0.0).to(x.dtype)"
         return f"{self.library}.where({u} == 0.0, {number(e.args[1])}, ({u} > 0.0).to(x.dtype))"
 
     def _piecewise(self, e: sp.Expr) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 import sympy as sp
 
-from learnact.compiler.declare.kinks import Largest, Smallest, Winner
+from learnact.compiler.declare.kinks import Largest, Ranked, Smallest, Winner
 from learnact.compiler.derive import Derivation, StartDerivation
 from learnact.compiler.emit.body import element_wise, prepare_lines
 from learnact.compiler.emit.feature_matrix import feature_matrix_context
@@ -20,6 +20,7 @@ from learnact.compiler.emit.kernels import kernel_context
 from learnact.compiler.emit.layout import LINE, table, wrapped
 from learnact.compiler.emit.lean import lean_context
 from learnact.compiler.emit.printer import number
+from learnact.compiler.emit.smooth import smooth_context
 from learnact.compiler.emit.source import Source
 from learnact.compiler.lower import Program
 from learnact.version import __version__
@@ -100,7 +101,11 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         f"{_targets(i.entries)} = {argument}.unbind()"
         for i, argument in zip(program.inputs, arguments[1:], strict=True)
     ]
+    smooth = smooth_context(program, arguments, unpack, lean=lean)
     slim = lean_context(program, derivation, arguments, unpack) if lean else None
+    called = (slim["called"] if slim else body.called) | (smooth["called"] if smooth else set())
+    blocks = (program.forward, program.backward, *([program.smooth] if program.smooth else []))
+    statements = [r for block in blocks for r in block.all]
     return {
         "title": family.title if activation.degree is None else f"{family.title} of degree {activation.degree}",
         "formula": formula_lines(family.formula or str(activation.function)),
@@ -148,7 +153,10 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
             ")",
             indent=8,
         ),
-        "plain": wrapped(f"return _{names.cls}.forward(", ["x", *inputs], ")", indent=8),
+        "plain": wrapped(
+            "return _by_pieces(" if smooth else f"return _{names.cls}.forward(", ["x", *inputs], ")", indent=8
+        ),
+        "smooth": smooth,
         "apply": wrapped("return function.apply(", ["x", *inputs], ")", indent=4),
         "value_signature": wrapped("def _value(", arguments, "):"),
         "gradients_signature": wrapped(
@@ -166,10 +174,11 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "feature_matrix": feature_matrix_context(program),
         "materialize": any("_materialize(" in line for line in (*body.forward, *body.backward)),
         "scaled": any(i.factors for i in program.inputs),
-        "choices": any(
-            r.has(Winner, Largest, Smallest) for block in (program.forward, program.backward) for r in block.all
-        ),
-        "trigonometry": _trigonometry(program, slim["called"] if slim else body.called),
+        "ascending": any(i.keys for i in program.inputs),
+        "choices": any(r.has(Winner, Largest, Smallest) for r in statements),
+        "ranked": any(r.has(Ranked) for r in statements),
+        "clamped_last": "_clamp_last" in called,
+        "trigonometry": _trigonometry(program, called),
     }
 
 

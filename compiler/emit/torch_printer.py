@@ -80,23 +80,32 @@ class TorchPrinter(Printer):
         return e in self.finite or e.is_number or (issubclass(type(e), BOUNDED) and all(map(self._is_finite, e.args)))
 
     def _contest(self, name: str, winner: Winner, best: sp.Symbol | None) -> list[str]:
-        arguments = [BETTER[winner.best], "x", *map(self, winner.args)]
+        better, fields = BETTER[winner.best], [*map(self, winner.fields)]
+        if winner.slopes:
+            slopes = [*map(self, winner.slopes)]
+            lines = wrapped(f"{name}, {name}_is = _ranked(", [better, "x", *fields, *slopes], ")", indent=self.indent)
+            mask = self._mask(*winner.fields)
+            led = wrapped(f"{best} = _select(", [mask, name, f"{name}_is", "x", *fields], ")", indent=self.indent)
+            return [*lines, *led] if best else lines
         targets = f"{name}, {name}_is, {f'{name}_last' if best else '_'}"
-        lines = wrapped(f"{targets} = _tournament(", arguments, ")", indent=self.indent)
-        return [*lines, f"{best} = _best({BETTER[winner.best]}, *{name}_last)"] if best else lines
+        lines = wrapped(f"{targets} = _tournament(", [better, "x", *fields], ")", indent=self.indent)
+        return [*lines, f"{best} = _best({better}, *{name}_last)"] if best else lines
 
     def _extremum(self, name: str, value: sp.Expr) -> list[str]:
-        """The largest or smallest of several; of constants there is one at most, and it clamps the others."""
-        better = BETTER[type(value)]
-        field = [self(e) for e in value.args if not e.is_number]
-        constants = [number(e) for e in value.args if e.is_number]
-        if constants and len(field) == 1:
-            return [f"{name} = {self._clamped(value, field[0], *constants)}"]
-        lines = wrapped(f"{name} = _best(", [better, *field], ")", indent=self.indent)
-        return [*lines, *(f"{name} = {self._clamped(value, name, c)}" for c in constants)]
+        """The largest or smallest of several; a constant, of which there is one at most, clamps the others.
 
-    def _clamped(self, value: sp.Expr, text: str, bound: str) -> str:
-        return f"_clamp({text}, {'min' if isinstance(value, Largest) else 'max'}={bound})"
+        Unless it stands between them: then it takes its place in the order of ties as they do.
+        """
+        better, (first, *_, last) = BETTER[type(value)], value.args
+        bound = next((e for e in (first, last) if e.is_number), None)
+        field = [self._tile(e) for e in value.args if e is not bound]
+        lines = wrapped(f"{name} = _best(", [better, *field], ")", indent=self.indent) if len(field) > 1 else []
+        if bound is None:
+            return lines
+        clamp = "_clamp" if bound is first else "_clamp_last"
+        self.called.add(clamp)
+        which = "min" if isinstance(value, Largest) else "max"
+        return [*lines, f"{name} = {clamp}({name if lines else field[0]}, {which}={number(bound)})"]
 
     def _chosen(self, name: str, select: Select) -> list[str]:
         winner, *entries = map(self, select.args)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sympy as sp
 
 from learnact.compiler.declare.functions import sigmoid, softplus
-from learnact.compiler.declare.kinks import IndexOfSmallest, Largest, Magnitude, Select, Sign, Winner
+from learnact.compiler.declare.kinks import Largest, Magnitude, Select, Sign, Winner
 from learnact.compiler.emit.printer import Printer, number
 
 CALLS: dict[type, str] = {
@@ -63,12 +63,20 @@ class TritonPrinter(Printer):
 
     def _contest(self, name: str, winner: Winner, best: sp.Symbol | None) -> list[str]:
         """The index of the winning argument, and the argument itself, in one chain."""
-        first, *rest = winner.args
+        first, *rest = winner.fields
         running = best or sp.Symbol(f"{name}_leader")
+        larger = winner.best is Largest
+        ahead, behind = ("> ", "< ") if larger else ("< ", "> ")
         lines = []
         leader = first
+        slopes = [self(s) for s in winner.slopes]
         for k, e in enumerate(rest, start=1):
-            beats = f"{self(e)} {'<' if isinstance(winner, IndexOfSmallest) else '>'} {self(leader)}"
+            beats = f"{self(e)} {ahead}{self(leader)}"
+            if slopes:
+                slope = slopes[0] if k == 1 else f"{name}_slope"
+                beats = f"({beats}) | (({self(e)} == {self(leader)}) & ({slopes[k]} {behind}{slope}))"
+                if k < len(rest):
+                    lines.append(f"{name}_slope = tl.where({beats}, {slopes[k]}, {slope})")
             lines.append(f"{name} = ({beats}).to(x.dtype)" if k == 1 else f"{name} = tl.where({beats}, {k}.0, {name})")
             if best or k < len(rest):
                 lines.append(f"{running} = {self._better(winner.best, leader, e)}")
@@ -98,6 +106,8 @@ class TritonPrinter(Printer):
         return f"tl.where({self(winner)} == {k}.0, {self._tile(value)}, 0.0)"
 
     def _step(self, e: sp.Expr) -> str:
+        if e.args[1] in (0, 1):
+            return super()._step(e)
         u = self.factor(e.args[0])
         return f"tl.where({u} == 0.0, {number(e.args[1])}, ({u} > 0.0).to(x.dtype))"
 

@@ -16,9 +16,9 @@ def lower(activation: Activation) -> Program:
     if activation.features:
         inputs, forward, backward = lower_basis(activation)
         passes = [("basis", forward.operations + backward.operations)]
-        feature_matrix = lower_feature_matrix(activation, inputs, backward.results[1:])
+        feature_matrix, smooth = lower_feature_matrix(activation, inputs, backward.results[1:]), None
     else:
-        inputs, forward, backward, passes = lower_general(activation)
+        inputs, forward, backward, smooth, passes = lower_general(activation)
         passes.append(("share", forward.operations + backward.operations))
         feature_matrix = None
-    return Program(activation, inputs, forward, backward, tuple(passes), feature_matrix)
+    return Program(activation, inputs, forward, backward, tuple(passes), feature_matrix, smooth)

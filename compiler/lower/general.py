@@ -9,29 +9,64 @@ import sympy as sp
 
 from learnact.compiler.declare.derivatives import PASSES
 from learnact.compiler.declare.kinks import Largest, Select, Smallest, Winner, is_indicator
+from learnact.compiler.declare.one_sided import LeftLimit
 from learnact.compiler.declare.spec import Activation
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Input, Statement
 
 EXTREMA = (Largest, Smallest)
 
 
-def lower_general(activation: Activation) -> tuple[tuple[Input, ...], Block, Block, list[tuple[str, int]]]:
-    """Inputs, forward, backward, and what each pass left."""
+Lowered = tuple[tuple[Input, ...], Block, Block, Block | None, list[tuple[str, int]]]
+
+
+def lower_general(activation: Activation) -> Lowered:
+    """Inputs, forward, backward, F by the pieces that the backward takes, and what each pass left."""
     exprs: tuple[sp.Expr, ...] = (activation.function,)
     report = []
+    keys = sortable(activation)
+    ascending = [v.symbols for v in activation.parameters if v.name in keys.values()]
+    limit = LeftLimit(activation.symbols, ascending)
     for step in PASSES:
-        exprs = step(exprs, activation.symbols)
+        exprs = step(exprs, limit)
         report.append((step.__name__, sum(int(sp.count_ops(e)) for e in exprs)))
+    pieces = limit(exprs[0])
     fresh = Fresh(v.name for v in activation.parameters)
     inputs = []
     renamed: dict[sp.Symbol, sp.Symbol] = {}
     for v in activation.parameters:
         entries = v.symbols if v.scalar else fresh.letter(len(v.symbols))
         renamed |= dict(zip(v.symbols, entries, strict=True))
-        inputs.append(Input(v.name, None, entries))
+        inputs.append(Input(v.name, None, entries, keys=keys.get(v.name, "")))
+    smooth = None if pieces == exprs[0] else _shared((pieces.xreplace(renamed),), fresh)
     exprs = tuple(e.xreplace(renamed) for e in exprs)
-    return tuple(inputs), _shared(exprs[:1], fresh), _shared(exprs[1:], fresh), report
+    return tuple(inputs), _shared(exprs[:1], fresh), _shared(exprs[1:], fresh), smooth, report
+
+
+def sortable(activation: Activation) -> dict[str, str]:
+    """Parameters whose entries may be brought into another order, each with the one whose values decide it.
+
+    Those of a maximum over k of one expression in x, p_k and perhaps a_k, whose slope in x is p_k: with ascending
+    slopes the order of its arguments decides ties, once and not at every element.
+    """
+    found: dict[str, str] = {}
+    for extremum in activation.function.atoms(sp.Max, sp.Min):
+        for keys in (v for v in activation.parameters if len(v.symbols) == len(extremum.args) > 1):
+            arguments = {sp.diff(e, x): e for e in extremum.args}
+            if set(arguments) != set(keys.symbols):
+                continue
+            ordered = [arguments[s] for s in keys.symbols]
+            mine = [v for v in activation.parameters if ordered[0].has(*v.symbols)]
+            alike = all(
+                len(v.symbols) == len(keys.symbols) and not activation.function.xreplace({extremum: x}).has(*v.symbols)
+                for v in mine
+            ) and all(
+                e.xreplace({v.symbols[k]: v.symbols[0] for v in mine}) == ordered[0] for k, e in enumerate(ordered)
+            )
+            if alike:
+                found |= {v.name: keys.name for v in mine}
+    return found
 
 
 def _shared(exprs: tuple[sp.Expr, ...], fresh: Fresh) -> Block:
@@ -65,7 +100,7 @@ class _Sharer:
     def __init__(self, names: Fresh, exprs: Sequence[sp.Expr]) -> None:
         self.names = names
         self.known: dict[sp.Expr, sp.Expr] = {}  # what has a name already
-        self.winners = {w.best(*w.args): w for e in exprs for w in e.atoms(Winner)}
+        self.winners = {w.best(*w.fields): w for e in exprs for w in e.atoms(Winner)}
         self.statements: list[Statement] = []
 
     def statement(self, e: sp.Expr) -> sp.Expr:
@@ -79,7 +114,7 @@ class _Sharer:
             return self._named(e, "best" if isinstance(e, EXTREMA) else _stem(value), value)
         value = e.func(*(self.statement(a) if a.args and not a.is_number else self.inline(a) for a in e.args))
         best = self.names.numbered("best")
-        self.known[e.best(*e.args)] = best
+        self.known[e.best(*e.fields)] = best
         return self._named(e, "winner", value, best)
 
     def inline(self, e: sp.Expr) -> sp.Expr:

@@ -27,6 +27,7 @@ class Input:
     value: sp.Expr | None  # over symbols named like the parameters; None: the parameter of this name itself
     entries: tuple[sp.Symbol, ...]  # its entries, as the element-wise code calls them
     factors: tuple[sp.Expr, ...] = ()  # numbers that multiply the value entry by entry; (): none do
+    keys: str = ""  # the parameter whose ascending order this one's entries are brought into; "": none
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Program:
     backward: Block  # dF/dx, then dF/d(entry) input by input
     passes: tuple[tuple[str, int], ...]  # name of each pass and the operations of the whole after it
     feature_matrix: FeatureMatrix | None = None  # for eager torch; None where a feature takes several operations
+    smooth: Block | None = None  # F by the pieces that the derivatives belong to, if `forward` says less of ties
 
     @property
     def slope(self) -> sp.Expr:
@@ -107,7 +109,8 @@ class Program:
         lines = [f"program {self.activation.names.spec}"]
         for i in self.inputs:
             work = f" = {i.value}" if i.value is not None else ""
-            lines.append(f"  input   {i.name}{work}: {', '.join(map(str, i.entries))}")
+            order = f", by {i.keys} ascending" if i.keys else ""
+            lines.append(f"  input   {i.name}{work}: {', '.join(map(str, i.entries))}{order}")
         lines += [f"  forward, {self.forward.operations} operations"]
         lines += [f"    {s.target} = {s.value}" for s in self.forward.statements]
         lines += [f"    value = {self.forward.results[0]}", f"  backward, {self.backward.operations} operations"]

@@ -14,12 +14,20 @@ from sympy.core.function import AppliedUndef
 from learnact.compiler.declare.constants import evaluate
 from learnact.compiler.declare.derivatives import PASSES
 from learnact.compiler.declare.kinks import Select, is_indicator
+from learnact.compiler.declare.one_sided import LeftLimit
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import NOT_REAL, gain, shift, x
 from learnact.errors import BadDeclaration
 
 PROBES = (sp.Rational(1, 50), sp.Rational(3, 10), sp.Rational(7, 10), sp.Rational(49, 50))
 """Quantiles of the law at which F and its derivatives must be real and finite; no kink lies there by chance."""
+
+
+def _first_ranked(values: Sequence[Any], way: int) -> int:
+    """The index of the largest (way 1) or smallest (way -1) of the first half; the second half has their slopes."""
+    half = len(values) // 2
+    return max(range(half), key=lambda k: (way * values[k], -way * values[half + k]))
+
 
 NUMERIC: dict[str, Callable[..., Any]] = {
     "erf": lambda u: np.float64(math.erf(u)),
@@ -32,6 +40,8 @@ NUMERIC: dict[str, Callable[..., Any]] = {
     "Smallest": lambda *values: np.min(values),
     "IndexOfLargest": lambda *values: np.argmax(values),
     "IndexOfSmallest": lambda *values: np.argmin(values),
+    "RankedLargest": lambda *values: _first_ranked(values, 1),
+    "RankedSmallest": lambda *values: _first_ranked(values, -1),
     "Select": lambda winner, *entries: entries[int(winner)],
 }
 
@@ -97,8 +107,9 @@ def _remedy(function: sp.Expr) -> str:
 def _derivatives(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.Expr, ...]:
     """F, F' and every dF/dparameter as they are emitted, with the stated derivatives at kinks and jumps."""
     exprs: tuple[sp.Expr, ...] = (function,)
+    limit = LeftLimit(symbols)
     for step in PASSES:
-        exprs = step(exprs, symbols)
+        exprs = step(exprs, limit)
     return exprs
 
 

@@ -1,7 +1,8 @@
 """The referee's own differentiation: forward mode over the declared expression, one value and gradient per node.
 
-Conventions where a derivative does not exist: a tie of Max or Min takes the first argument in `symbols.tie_order`;
-sign(0) = 0, so Abs'(0) = 0; Heaviside and sign have derivative 0 everywhere.
+Where F has a kink or a jump, derivatives are limits from the left: each node takes the branch that it is on just below
+x, as the derivative of its own argument tells. Where that is 0 too, a tie of Max or Min takes the first argument in
+`symbols.tie_order`, and sign, Heaviside and conditions are what they are.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import numpy as np
 import sympy as sp
 from sympy.core.relational import Relational
 
-from learnact.compiler.declare.symbols import tie_order
+from learnact.compiler.declare.symbols import tie_order, x
 from learnact.compiler.verify.measured import Array, Field, Measured, derivative, elementary
 from learnact.errors import UnsupportedNode
 
 KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)
 """Nodes at which value or slope may be discontinuous."""
+
+JUMPING = (sp.sign, sp.Heaviside, sp.Piecewise)
+"""Nodes whose value may differ from its limit from the left."""
 
 NEAR = 1e-3
 """Distance from a tie, in units of scale, below which rounding may let another argument win: far above that of float32,
@@ -41,7 +45,8 @@ class Walk:
     shape: tuple[int, ...]
     inputs: Mapping[sp.Symbol, Measured]
     active: frozenset[sp.Symbol]  # differentiate by these
-    order: Sequence[sp.Symbol]  # the parameters in declared order: it decides ties
+    order: Sequence[sp.Symbol]  # the parameters in declared order: it decides ties of equal slope
+    left: bool = False  # whether values too are limits from the left, as in derivatives they must be
     choices: list[Array] = field(default_factory=list)  # which branch was taken, at every kinked node
     kinks: list[Array] = field(default_factory=list)  # distance from a change of branch, in units of its scale
     jumps: list[Array] = field(default_factory=list)  # the same, where the value itself may break
@@ -149,9 +154,12 @@ class Walk:
         ahead = np.greater if isinstance(expr, sp.Max) else np.less
         winner = np.zeros(self.shape, dtype=int)
         best = jets[0].primal.value
+        slope = self.slope(jets[0])
         for k, other in enumerate(jets[1:], start=1):
-            taken = ahead(other.primal.value, best).astype(bool)
+            tied = (other.primal.value == best) & ahead(slope, self.slope(other))
+            taken = (ahead(other.primal.value, best) | tied).astype(bool)
             winner, best = np.where(taken, k, winner), np.where(taken, other.primal.value, best)
+            slope = np.where(taken, self.slope(other), slope)
         self.choices.append(winner)
         result = self.chosen(jets, winner)
         for k, other in enumerate(jets):
@@ -162,6 +170,10 @@ class Walk:
             near = self.relative(abs(best - other.primal.value), result.primal.scale + other.primal.scale) <= NEAR
             scale = np.where(near & (other.primal.scale > scale).astype(bool), other.primal.scale, scale)
         return Jet(Measured(result.primal.value, scale), result.tangents)
+
+    def slope(self, jet: Jet) -> Array:
+        """The derivative by x."""
+        return jet.tangents[x].value if x in jet.tangents else self.constant(sp.S.Zero).value
 
     def chosen(self, jets: Sequence[Jet], index: Array) -> Jet:
         """The jet of this index, point by point."""
@@ -182,6 +194,9 @@ class Walk:
         self.kinks.append(distance)
         zero, one = self.constant(sp.S.Zero), self.constant(sp.S.One)
         above, below = (u.value > 0).astype(bool), (u.value < 0).astype(bool)
+        if self.left or isinstance(expr, sp.Abs):
+            level, slope = (u.value == 0).astype(bool), self.slope(inner)
+            above, below = above | level & (slope < 0).astype(bool), below | level & (slope > 0).astype(bool)
         sign = np.where(above, one.value, np.where(below, -one.value, zero.value))
         if isinstance(expr, sp.Abs):
             return Jet(Measured(abs(u.value), u.scale), self.scaled(inner.tangents, Measured(sign, zero.scale)))
@@ -214,13 +229,20 @@ class Walk:
             return ~self.holds(condition.args[0])
         if not isinstance(condition, Relational):
             raise UnsupportedNode(f"the referee has no rule for the condition {condition}; add one to verify/jets.py")
-        left, right = (self.jet(side).primal for side in (condition.lhs, condition.rhs))
+        lower, upper = (self.jet(side) for side in (condition.lhs, condition.rhs))
+        left, right = lower.primal, upper.primal
         distance = self.relative(abs(left.value - right.value), left.scale + right.scale)
         self.kinks.append(distance)
         self.jumps.append(distance)
         compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
         compare |= {"==": np.equal, "!=": np.not_equal}
-        return compare[condition.rel_op](left.value, right.value).astype(bool)
+        relation = compare[condition.rel_op]
+        holds = relation(left.value, right.value).astype(bool)
+        if not self.left:
+            return holds
+        fall = self.slope(upper) - self.slope(lower)  # just below x, left - right is so many times a small number
+        level = ((left.value == right.value) & (fall != 0)).astype(bool)
+        return np.where(level, relation(fall, 0 * fall).astype(bool), holds)
 
     def relative(self, distance: Array, scale: Array) -> Array:
         """distance / scale as doubles; infinite where the scale is 0, for then nothing is rounded."""

@@ -17,7 +17,7 @@ import sympy as sp
 from learnact.compiler.declare.functions import sigmoid, softplus
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
-from learnact.compiler.verify.jets import Walk
+from learnact.compiler.verify.jets import JUMPING, Walk
 from learnact.compiler.verify.measured import DIGITS, DOUBLE, EXACT, LIMIT, LIMIT_DIGITS, Array, Field, Measured
 
 ASIDE = (mpmath.mpf("1e-60"), mpmath.mpf("1e-50"))  # distances from a gap at which a limit is read, and checked
@@ -137,12 +137,17 @@ class Oracle:
         """What a plain evaluation says, at a distance `aside` from the points."""
         with mpmath.workdps(LIMIT_DIGITS if numbers is LIMIT else DIGITS), np.errstate(all="ignore"):
             walk = self._walk(numbers, points, parameters, derive=True, aside=aside)
-            jet = walk.jet(self.function)
+            jet = below = walk.jet(self.function)
+            peak = walk.peak
+            if self.function.has(*JUMPING):
+                beside = self._walk(numbers, points, parameters, derive=True, aside=aside, left=True)
+                below = beside.jet(self.function)
+                peak = np.fmax(peak, beside.peak)
             zero = walk.constant(sp.S.Zero)
-            slope, *gradients = (Known.of(jet.tangents.get(s, zero)) for s in (x, *self.activation.symbols))
+            slope, *gradients = (Known.of(below.tangents.get(s, zero)) for s in (x, *self.activation.symbols))
             nearest = [np.min([np.full(points.shape, np.inf), *found], axis=0) for found in (walk.kinks, walk.jumps)]
             gap = np.zeros(points.shape, dtype=bool)
-            return Truth(Known.of(jet.primal), slope, tuple(gradients), nearest[0], nearest[1], walk.peak, gap)
+            return Truth(Known.of(jet.primal), slope, tuple(gradients), nearest[0], nearest[1], peak, gap)
 
     def _filled(self, truth: Truth, points: Array, parameters: Sequence[float]) -> Truth:
         """The same with the limit wherever F and all its first derivatives have one; rounding scales with that."""
@@ -175,10 +180,11 @@ class Oracle:
         parameters: Sequence[float],
         derive: bool,
         aside: mpmath.mpf | int = 0,
+        left: bool = False,
     ) -> Walk:
         symbols = self.activation.symbols
         inputs = {x: numbers.array(points) + aside}
         inputs |= {s: numbers.array(np.full(points.shape, p)) for s, p in zip(symbols, parameters, strict=True)}
         active = frozenset(inputs) if derive else frozenset()
         measured = {s: Measured(a, abs(a)) for s, a in inputs.items()}
-        return Walk(numbers, points.shape, measured, active, symbols)
+        return Walk(numbers, points.shape, measured, active, symbols, left)

@@ -115,7 +115,7 @@ def test_at_kinks_the_stated_branch_counts(name: str, values: tuple[int, int]) -
 
 
 @pytest.mark.parametrize("spec", ["tropical:5", "tropical_rational:2", "tropical_rational:5"])
-def test_where_pieces_of_a_family_tie_the_first_one_counts(spec: str) -> None:
+def test_where_pieces_of_a_family_tie_the_one_to_the_left_counts(spec: str) -> None:
     program = lowered(spec)
     count = len(program.activation.symbols)
     equal, two = [mpf(1)] * count, [mpf(k % 2) for k in range(count)]
@@ -129,15 +129,25 @@ def derivatives(expr: sp.Expr, at: int, *names: str, values: Sequence[int] = ())
 
 
 def test_conventions_in_numbers() -> None:
-    """The conventions once without the interpreter's detour: at 0, and where a + x and b + 2x tie."""
+    """The rule once without the interpreter's detour, the limit from the left: at 0, and where a + x and b + 2x tie."""
     assert derivatives(sp.Max(0, x, evaluate=False), 0) == [0]
-    assert derivatives(sp.Min(0, x, evaluate=False), 0) == [0]
-    assert derivatives(sp.Abs(x), 0) == [0]
+    assert derivatives(sp.Min(0, x, evaluate=False), 0) == [1]
+    assert derivatives(sp.Max(0, -x, evaluate=False), 0) == [-1]
+    assert derivatives(sp.Abs(x), 0) == [-1]
     assert derivatives(sp.sign(x) + x, 0) == [1]
+    assert derivatives(sp.Max(0, x, evaluate=False) + a * sp.Min(0, x, evaluate=False), 0, "a", values=[3]) == [3, 0]
+    assert derivatives(sp.sign(x) * sp.log(1 + sp.Abs(x)), 0) == [1]
+    assert derivatives(sp.Max(0, sp.sin(x)) + sp.Min(0, sp.sin(x)), 0) == [1]
+    assert derivatives(sp.Piecewise((0, x < 0), (x, True)), 0) == [0]
+    assert derivatives(sp.Piecewise((a * x, x > 0), (b * x, True)), 0, "a", "b", values=(2, 3)) == [3, 0, 0]
+    for size in (-2, 2):
+        assert derivatives(sp.Max(x, a * x, evaluate=False), 0, "a", values=[size]) == [min(1, size), 0]
+        assert derivatives(b * sp.Abs(a * x), 0, "a", "b", values=[size, 1]) == [-2, 0, 0]
     assert run(lower(declare(sp.Heaviside(x) + x)).forward, {x: mpf(0)}) == [mpf("0.5")]
     assert derivatives(sp.Max(b + 2 * x, a + x, evaluate=False), 0, "a", "b", values=(1, 1)) == [1, 1, 0]
-    assert derivatives(sp.Max(b + 2 * x, a + x, evaluate=False), 0, "b", "a", values=(1, 1)) == [2, 1, 0]
-    assert derivatives(sp.Min(b + 2 * x, a + x, evaluate=False), 0, "a", "b", values=(1, 1)) == [1, 1, 0]
+    assert derivatives(sp.Max(b + 2 * x, a + x, evaluate=False), 0, "b", "a", values=(1, 1)) == [1, 0, 1]
+    assert derivatives(sp.Min(b + 2 * x, a + x, evaluate=False), 0, "a", "b", values=(1, 1)) == [2, 0, 1]
+    assert derivatives(sp.Max(b + x, a + x, evaluate=False), 0, "b", "a", values=(1, 1)) == [1, 1, 0]  # declared first
 
 
 def test_a_wrong_program_is_seen() -> None:

@@ -88,16 +88,20 @@ def test_jets_are_the_derivatives_of_the_declaration(name: str) -> None:
                 assert abs((up - down) / (2 * DIFFERENCE_STEP) - known.high[k]) < DIFFERENCE_ERROR * (1 + abs(up))
 
 
-def test_conventions_where_no_derivative_exists() -> None:
-    assert truth_at(declare(sp.Abs(x)), [0.0], []).slope.high == [0]
+def test_where_no_derivative_exists_it_is_the_limit_from_the_left() -> None:
+    assert truth_at(declare(sp.Abs(x)), [0.0], []).slope.high == [-1]
     assert truth_at(declare(sp.sign(x) + x), [0.0], []).slope.high == [1]
     assert truth_at(declare(sp.Heaviside(x) + x), [0.0], []).value.high == [0.5]
     assert truth_at(declare(sp.Max(0, x, evaluate=False)), [0.0], []).slope.high == [0]
-    tied = truth_at(declare(sp.Max(b + 2 * x, a + x, evaluate=False), "a", "b"), [0.0], [1.0, 1.0])
-    assert tied.slope.high == [1]  # a is declared before b
-    assert [g.high.tolist() for g in tied.gradients] == [[1], [0]]
+    tied = truth_at(declare(sp.Max(b + 2 * x, a + x, evaluate=False), "b", "a"), [0.0], [1.0, 1.0])
+    assert tied.slope.high == [1]  # a + x leads to the left of 0
+    assert [g.high.tolist() for g in tied.gradients] == [[0], [1]]
     lower = truth_at(declare(sp.Min(b + 2 * x, a + x, evaluate=False), "a", "b"), [0.0], [1.0, 1.0])
-    assert lower.slope.high == [1]
+    assert lower.slope.high == [2]
+    assert truth_at(declare(sp.Max(0, x) + a * sp.Min(0, x), "a"), [0.0], [0.25]).slope.high == [0.25]
+    assert truth_at(declare(sp.sign(x) * sp.log(1 + sp.Abs(x))), [0.0], []).slope.high == [1]
+    stepped = truth_at(declare(sp.Piecewise((a * x, x > 0), (b * x, True)), "a", "b"), [0.0], [2.0, 3.0])
+    assert stepped.slope.high == [3]
 
 
 def test_an_unknown_node_is_an_error() -> None:
