@@ -74,6 +74,7 @@ CHECKS: dict[str, CheckFunction] = {
     "reset_parameters": checks_surroundings.check_reset_parameters,
     "tracing": checks_surroundings.check_tracing,
     "jagged": checks_surroundings.check_jagged,
+    "traced": checks_compile.check_traced,
 }
 """Checks of the executed module, in order."""
 
@@ -91,7 +92,7 @@ def verify(
 ) -> Report:
     """Check the emitted file at `path` against the declaration.
 
-    `quick` skips what needs torch.compile; `only` skips every check of the executed module that it does not name; the
+    `quick` skips what takes a compiler many seconds; `only` skips every check of the executed module that it does not name; the
     report lists what was skipped. An exception during a check is a failure of that check, with its message. A file
     that imports more than `load.ALLOWED_IMPORTS` is not executed.
     `watch(name, count)` is called before each of the `count` checks of the executed module.

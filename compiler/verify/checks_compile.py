@@ -5,7 +5,7 @@ Few graphs are compiled, at seconds each; many questions are asked of each, at m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ ASKED = 24  # the batch that all questions are put in
 WIDTH = 3
 LONG = 300  # a row that compiled CPU code sums by itself
 GRAPHS = 2  # with gradients: one for the first batch size, one for all others
+TIES = 4  # settings of a brief check in which pieces tie
 DENSE = 400  # random points of [-8, 8] beside the special ones
 FAR = 2000  # sines of integers up to this times a degree of 12 are promised to single precision
 
@@ -57,6 +58,9 @@ CASES = (
 )
 """Inductor on long rows; on short ones the traced graph, which is where the file decides; in 2 and 3 dimensions."""
 
+TRACED = (Case("eager", FP32, (LONG,)), Case("eager", FP32, (2, WIDTH)))
+"""What only compiled modules run, but not compiled: torch runs the traced graph, in a second for both cases."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -70,31 +74,41 @@ class Question:
 
 def check_compile(subject: Subject) -> Finding:
     """Values and gradients of compiled modules, at every point at which the eager one is checked."""
+    return _checked(subject, CASES, BATCHES, brief=False)
+
+
+def check_traced(subject: Subject) -> Finding:
+    """The same of the traced graph, at few points and one batch size: the branches that eager code never enters."""
+    return _checked(subject, TRACED, (ASKED,), brief=True)
+
+
+def _checked(subject: Subject, cases: Sequence[Case], batches: Sequence[int], *, brief: bool) -> Finding:
+    """`brief`: at two settings and few ties, and not without gradients, which is traced once more."""
     from torch._dynamo.testing import CompileCounterWithBackend  # noqa: PLC0415 (takes a second)
 
     ledger = Ledger()
-    for case in CASES:
+    for case in cases:
         if case.channels not in subject.counts(case.channels):
             continue
         torch._dynamo.reset()
         counter = CompileCounterWithBackend(case.backend)
         module = subject.make(case.channels, channel_dim=1 if case.channels > 1 else -1)  # fp32, as in mixed precision
         compiled = Compiled(subject, case, module, torch.compile(module, backend=counter, fullgraph=True))
-        for batch in BATCHES:
-            compiled.ask(next(_questions(subject, case)), batch, ledger, infer=False)
-        for question in _questions(subject, case):
-            compiled.ask(question, ASKED, ledger)
+        for batch in batches:
+            compiled.ask(next(_questions(subject, case, brief)), batch, ledger, infer=False)
+        for question in _questions(subject, case, brief):
+            compiled.ask(question, ASKED, ledger, infer=not brief)
         compiled.ask_endless()
         compiled.ask_far(ledger)
         torch._dynamo.reset()
-        graphs, due = counter.frame_count, GRAPHS + 1  # inference is traced by another way
-        expect(graphs <= due, f"{case.label}: {graphs} graphs for {len(BATCHES)} batch sizes, {due} are due")
-    return ledger.finding(f"compiled numbers for batches {', '.join(map(str, BATCHES))}")
+        graphs, due = counter.frame_count, min(GRAPHS, len(batches)) + (not brief)  # inference is traced by another way
+        expect(graphs <= due, f"{case.label}: {graphs} graphs for {len(batches)} batch sizes, {due} are due")
+    return ledger.finding(f"compiled numbers for batches {', '.join(map(str, batches))}")
 
 
-def _questions(subject: Subject, case: Case) -> Iterator[Question]:
-    """Every setting near and far; and exact ties, each alone, so that no sum hides which piece took the derivative."""
-    settings = subject.settings
+def _questions(subject: Subject, case: Case, brief: bool) -> Iterator[Question]:
+    """Settings near and far; and exact ties, each alone, so that no sum hides which piece took the derivative."""
+    settings = [subject.settings[0], subject.settings[-1]] if brief else subject.settings
     for k, setting in enumerate(settings):
         columns = tuple(settings[(k + c) % len(settings)].values for c in range(case.channels))
         yield Question(setting.name, columns, points.many(setting, subject.law, count=DENSE))
@@ -102,8 +116,8 @@ def _questions(subject: Subject, case: Case) -> Iterator[Question]:
             yield Question(f"{setting.name}, |x| = {size:g}", columns, np.array([size, -size]))
     kinked = subject.activation.function.has(*KINKED) and points.decided_exactly(subject.activation)
     if kinked and case.precision is FP32 and case.channels == 1:
-        for values in points.tied_settings(subject.activation):
-            for at in points.INTEGERS:
+        for values in points.tied_settings(subject.activation)[: TIES if brief else None]:
+            for at in points.INTEGERS[:: 3 if brief else 1]:
                 yield Question(f"integers, x = {at:g}", (values,) * case.channels, np.array([at]), exact=True)
 
 

@@ -164,6 +164,14 @@ MUTANTS = {
     "jagged channels": Mutant("jagged", "channel_dim=dim - 1", "channel_dim=-1 if dim == 2 else dim - 1"),
     "channels along a ragged dimension": Mutant("jagged", " or dim == x._ragged_idx", " or x.is_complex()"),
     "random numbers drawn": Mutant("purity", "h2 = 0.5 * (x", "torch.rand(1)\n    h2 = 0.5 * (x"),
+    # what only compiled modules run
+    "sign of a compiled sine": Mutant("traced", "_materialize(sign * sin)", "_materialize(-sign * sin)", "fourier:3"),
+    "sums of rows": Mutant("traced", "rows.flatten(0, -2).sum(0)", "rows.flatten(0, -2).mean(0)"),
+    "sums of short rows": Mutant("traced", SUMS, f"torch.stack([{TRACED} else p).sum_to_size("),
+    "another row's x": Mutant("traced", "_depend_on_row(_materialize(x), x)", "_depend_on_row(x.flip(0), x)"),
+    "last of two tied pieces, compiled": Mutant(
+        "traced", "return new > old if", "return new >= old if", spec="tropical:2"
+    ),
 }
 
 
