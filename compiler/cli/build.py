@@ -108,7 +108,7 @@ def check(folder: Path | None, form: str) -> int:
 
 @click.command()
 @declares(many=True)
-@click.option("--quick", is_flag=True, help="Fewer points and precisions; with --against: no torch.compile.")
+@click.option("--quick", is_flag=True, help="No compiler: the traced graph is run as it is; with --against it is not.")
 @click.option("--against", metavar="TEXT", help=AGAINST_HELP)
 @json_option
 def verify(quick: bool, against: str | None, form: str, **words: Any) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import sympy as sp
+from sympy.core.relational import Relational
 
 from learnact.compiler.declare.functions import sigmoid, softplus
 from learnact.compiler.declare.kinks import Largest, Magnitude, Select, Sign, Winner
-from learnact.compiler.emit.printer import Printer, number
+from learnact.compiler.emit.printer import RELATIONS, Printer, number
 
 CALLS: dict[type, str] = {
     sp.exp: "tl.exp",
@@ -65,19 +66,19 @@ class TritonPrinter(Printer):
         """The index of the winning argument, and the argument itself, in one chain."""
         first, *rest = winner.fields
         running = best or sp.Symbol(f"{name}_leader")
-        larger = winner.best is Largest
-        ahead, behind = ("> ", "< ") if larger else ("< ", "> ")
+        way = 1 if winner.best is Largest else -1
         lines = []
-        leader = first
-        slopes = [self(s) for s in winner.slopes]
+        leader, slope = first, winner.slopes[0] if winner.slopes else None
         for k, e in enumerate(rest, start=1):
-            beats = f"{self(e)} {ahead}{self(leader)}"
-            if slopes:
-                slope = slopes[0] if k == 1 else f"{name}_slope"
-                beats = f"({beats}) | (({self(e)} == {self(leader)}) & ({slopes[k]} {behind}{slope}))"
-                if k < len(rest):
-                    lines.append(f"{name}_slope = tl.where({beats}, {slopes[k]}, {slope})")
+            beats = f"{self(e)} {'>' if way == 1 else '<'} {self(leader)}"
+            if slope is not None:
+                fall, lead = self(way * (slope - winner.slopes[k])), self(way * (e - leader))
+                beats = f"tl.where({self(e)} == {self(leader)}, {fall}, {lead}) > 0.0"
             lines.append(f"{name} = ({beats}).to(x.dtype)" if k == 1 else f"{name} = tl.where({beats}, {k}.0, {name})")
+            if slope is not None and k < len(rest):
+                led = f"tl.where({name} == {k}.0, {self(winner.slopes[k])}, {self(slope)})"
+                slope = sp.Symbol(f"{name}_slope", real=True)
+                lines.append(f"{slope} = {led}")
             if best or k < len(rest):
                 lines.append(f"{running} = {self._better(winner.best, leader, e)}")
             leader = running
@@ -104,6 +105,13 @@ class TritonPrinter(Printer):
 
     def _if_won(self, winner: sp.Expr, k: int, value: sp.Expr) -> str:
         return f"tl.where({self(winner)} == {k}.0, {self._tile(value)}, 0.0)"
+
+    def condition(self, c: sp.Basic) -> str:
+        """A condition, of a whole tile: Triton's interpreter joins no scalar condition to one of a tile."""
+        if isinstance(c, Relational) and c.free_symbols and c.free_symbols <= self.entries:
+            left = self(c.lhs)
+            return f"tl.where(x == x, {left}, {left}) {RELATIONS[type(c)]} {self(c.rhs)}"
+        return super().condition(c)
 
     def _step(self, e: sp.Expr) -> str:
         if e.args[1] in (0, 1):

@@ -339,7 +339,7 @@ PRINTED = [
     (x * sigmoid(b * x), "torch.sigmoid(b * x) * x"),
     (softplus(x), "nn.functional.softplus(x)"),
     (x - sp.Heaviside(x), "x - 0.5 * (1.0 + torch.sign(x))"),
-    (a / sp.Heaviside(x, 1), "a / (torch.where(x == 0.0, 1.0, (x > 0.0).to(x.dtype)))"),
+    (a / sp.Heaviside(x, 1), "a / (x >= 0.0).to(x.dtype)"),
     (sp.Piecewise((1, x > 0), (x, True)), "torch.where(x > 0.0, 1.0, x)"),
     (sp.Piecewise((1, x > 0), (2, True)), "torch.where(x > 0.0, torch.full_like(x, 1.0), 2.0)"),
     (sp.Piecewise((x, sp.And(x > 0, x <= 1)), (a, True)), "torch.where((x <= 1.0) & (x > 0.0), x, a)"),

@@ -158,6 +158,26 @@ def test_kernels_compute_what_torch_ops_compute_in_double(target: Any, dtype: st
     kernels(target).holds(normal(3001, dtype=dtype), normal(3001, dtype=dtype), dtype)
 
 
+TIED = (
+    "Max(a*x, b*x, -b*x, x)",
+    "Min(x, -a*x, b*x, -b*x)*b + a*x",
+    "a*abs(sin(b*x)) + Max(0, x)",
+    "a*sign(x)*log(1 + abs(x)) + b*x*Heaviside(x)",
+    "Max(0, x) + a*Min(0, x) + b*x",
+    "Piecewise((a*x, b*x < 0), (x, True)) + b*x",
+)
+
+
+@pytest.mark.parametrize("expr", TIED)
+@pytest.mark.parametrize("values", ["a=0.25 b=2", "a=-2 b=0.5", "a=3 b=-1"])
+def test_at_a_kink_kernels_take_the_slope_that_torch_ops_take(expr: str, values: str, kernels: Any) -> None:
+    made = kernels(Declaration(expr=expr, params=tuple(values.split()), name="Tied"))
+    act = made.cls(init="declared", dtype=torch.float64)
+    x = torch.tensor([-1.0, 0.0, 1.0, 0.0], dtype=torch.float64)
+    for ours, theirs in zip(*(made.run(act, x, torch.ones_like(x), kernels=k) for k in (True, False)), strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-13, atol=1e-15)
+
+
 LAYOUTS: dict[str, tuple[Callable[[], Tensor], int, int]] = {
     "no dimension": (normal, 1, -1),
     "empty": (lambda: normal(3, 0), 1, -1),
