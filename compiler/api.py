@@ -163,8 +163,8 @@ def load(target: Target) -> type[nn.Module]:
 def verify(target: Target, *, quick: bool = False, watch: Watch | None = None) -> Report:
     """Check emitted code against its declaration: `target` is an emitted file, class or module, or is compiled now.
 
-    `quick` skips the check under a compiler, which takes seconds; the traced graph is run as it is. A failed check is in
-    the report, not an exception.
+    `quick` skips the check under a compiler, which takes seconds; the traced graph is run as it is. A failed check is
+    in the report, not an exception.
     `watch(name, count)` is called before each of `count` checks of the executed module.
     """
     from learnact.compiler.verify import verify as verify_file  # noqa: PLC0415

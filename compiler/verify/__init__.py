@@ -93,8 +93,8 @@ def verify(
     """Check the emitted file at `path` against the declaration.
 
     `quick` skips what takes a compiler many seconds; `only` skips every check of the executed module that it does not
-    name; the report lists what was skipped. An exception during a check is a failure of that check, with its message. A file
-    that imports more than `load.ALLOWED_IMPORTS` is not executed.
+    name; the report lists what was skipped. An exception during a check is a failure of that check, with its message. A
+    file that imports more than `load.ALLOWED_IMPORTS` is not executed.
     `watch(name, count)` is called before each of the `count` checks of the executed module.
     Raises OSError if the file cannot be read, UnknownName for a check that does not exist.
     """

@@ -1,4 +1,4 @@
-"""The slope at a kink: the limit from the left in every mode and for every order of terms; files that break the rule."""
+"""The slope at a kink: the limit from the left in every mode and order of terms; files that break the rule."""
 
 from __future__ import annotations
 
