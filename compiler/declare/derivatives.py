@@ -45,10 +45,64 @@ def differentiate(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr
     return (f, *(sp.diff(f, s) for s in (x, *limit.symbols)))
 
 
+def join_factors(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
+    """Products of something that may be 0 and something that may be infinite, as one factor that is neither.
+
+    b**p/b -> b**(p - 1), which SymPy's power rule leaves as 0/0 at b = 0; exp(u) exp(v) -> exp(u + v), and
+    exp(v) (1 - tanh(u)**2) likewise, which are 0 times infinity far out.
+    """
+    f, *derivatives = exprs
+    return (f, *(e.replace(lambda m: isinstance(m, sp.Mul), _joined) for e in derivatives))
+
+
+def _joined(product: sp.Expr) -> sp.Expr:
+    factors = list(product.args)
+    for power in [f for f in factors if f.is_Pow and f.exp.free_symbols and f.base != sp.E]:
+        base, joined = power.base, power
+        if 1 / base in factors:
+            factors.remove(1 / base)
+            joined = base ** (power.exp - 1)
+        factors[factors.index(power)] = joined
+    exponents = [f.exp for f in factors if isinstance(f, sp.exp)]
+    u = sp.Wild("u")
+    falls = {f: found[u] for f in factors if (found := f.match(1 - sp.tanh(u) ** 2))} if exponents else {}
+    if len(exponents) + len(falls) < 2:
+        return sp.Mul(*factors)
+    factors = [f for f in factors if not isinstance(f, sp.exp) and f not in falls]
+    logs = [-softplus(2 * u) - softplus(-2 * u) for u in falls.values()]  # of (1 - tanh(u)**2)/4
+    return sp.Mul(sp.Integer(4) ** len(falls), *factors, sp.exp(sp.Add(*exponents, *logs)))
+
+
 def take_left_limits(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
     """F as it is, and every derivative as its limit from the left."""
     f, *derivatives = exprs
     return (f, *map(limit, derivatives))
 
 
-PASSES: tuple[Pass, ...] = (stabilize, plain_conditions, make_choices, differentiate, take_left_limits)
+def guard_logarithms(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
+    """b**p log(b), the derivative by an exponent, is b**p where b is 0: the limit where p > 0, and no 0 log(0)."""
+    f, *derivatives = exprs
+    return (f, *(e.replace(lambda m: isinstance(m, sp.Mul), _guarded) for e in derivatives))
+
+
+def _guarded(product: sp.Expr) -> sp.Expr:
+    factors = list(product.args)
+    for power in [f for f in factors if f.is_Pow and f.exp.free_symbols and sp.log(f.base) in factors]:
+        logarithm, zero = sp.log(power.base), sp.Eq(power.base, 0, evaluate=False)
+        factors.remove(logarithm)
+        whole = sp.Piecewise((power, zero), (power * logarithm, True), evaluate=False)
+        factors[factors.index(power)] = whole
+    return sp.Mul(*factors)
+
+
+PLAIN: tuple[Pass, ...] = (
+    stabilize,
+    plain_conditions,
+    make_choices,
+    differentiate,
+    join_factors,
+    take_left_limits,
+)
+"""What gives the derivatives, and leaves 0 log(0) for `resolve` to refuse where a base is 0 on an interval."""
+
+PASSES = (*PLAIN, guard_logarithms)

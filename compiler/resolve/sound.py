@@ -12,7 +12,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from learnact.compiler.declare.constants import evaluate
-from learnact.compiler.declare.derivatives import PASSES
+from learnact.compiler.declare.derivatives import PLAIN
 from learnact.compiler.declare.kinks import Select, is_indicator
 from learnact.compiler.declare.one_sided import LeftLimit
 from learnact.compiler.declare.spec import Activation
@@ -108,7 +108,7 @@ def _derivatives(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.
     """F, F' and every dF/dparameter as they are emitted, with the stated derivatives at kinks and jumps."""
     exprs: tuple[sp.Expr, ...] = (function,)
     limit = LeftLimit(symbols)
-    for step in PASSES:
+    for step in PLAIN:
         exprs = step(exprs, limit)
     return exprs
 

@@ -116,16 +116,26 @@ class Walk:
         return {s: t * slope for s, t in tangents.items()}
 
     def power(self, expr: sp.Pow) -> Jet:
-        """u**c for a constant c; u**v as exp(v log u)."""
+        """u**c for a constant c; u**v as exp(v log u), and where u is 0 and v > 0 its limit."""
         base, exponent = expr.args
         if not exponent.is_number:
-            return self.jet(sp.exp(exponent * sp.log(base)))
+            return self.at_zero(self.jet(sp.exp(exponent * sp.log(base))), self.jet(base), self.jet(exponent))
         below = self.jet(base)
         primal = self.raised(below.primal, exponent)
         if not below.tangents:
             return Jet(primal, {})
         slope = self.constant(exponent) * self.raised(below.primal, exponent - 1)
         return Jet(primal, self.scaled(below.tangents, slope))
+
+    def at_zero(self, power: Jet, base: Jet, exponent: Jet) -> Jet:
+        """0**v = 0 for v > 0; the derivative by v is 0, by the base 0, 1 or infinite as v is above, at or below 1."""
+        zero, one = self.constant(sp.S.Zero), self.constant(sp.S.One)
+        here = ((base.primal.value == 0) & (exponent.primal.value > 0)).astype(bool)
+        above, below = ((exponent.primal.value > 1).astype(bool), (exponent.primal.value < 1).astype(bool))
+        slope = np.where(above, zero.value, np.where(below, one.value * np.inf, one.value))
+        carried = self.scaled(base.tangents, Measured(slope, zero.scale))
+        tangents = {s: carried.get(s, zero).where(here, t) for s, t in power.tangents.items()}
+        return Jet(zero.where(here, power.primal), tangents)
 
     def raised(self, base: Measured, exponent: sp.Expr) -> Measured:
         """The value of base**exponent for a constant exponent, and its rounding scale."""

@@ -91,6 +91,12 @@ class Truth:
         return np.isfinite(self.extent)
 
     @property
+    def size(self) -> Array:
+        """The largest true number; inf where one of them is no number."""
+        sizes = np.abs([k.high for k in (self.value, self.slope, *self.gradients)])
+        return np.where(np.isfinite(sizes).all(axis=0), sizes.max(axis=0), np.inf)
+
+    @property
     def extent(self) -> Array:
         """The largest true number or scale, which even the best program meets; inf where one of them is no number."""
         known = (self.value, self.slope, *self.gradients)

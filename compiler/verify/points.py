@@ -19,7 +19,7 @@ CELLS = 4096
 BISECTIONS = 80  # from a cell's width to below the spacing of doubles at 1e-18
 PERTURBED = 3  # random settings: a start alone hides the faults of whatever is 0 there
 SPREAD = 0.5
-LARGE = (10.0, -10.0, 30.0, -30.0, 100.0, -100.0, -1e4)
+LARGE = (10.0, -10.0, 30.0, -30.0, 100.0, -100.0, -1e4, 1e4)
 INTEGERS = tuple(map(float, range(-3, 4)))  # where pieces with small integers for parameters tie
 SIMPLE = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 5.0, -5.0, 8.0, -8.0, 1e-4, -1e-4, 1e-9)
 

@@ -8,6 +8,8 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
+import torch
+from modules import module_of
 
 from learnact.compiler.declare import laws
 from learnact.compiler.declare.spec import Activation
@@ -50,7 +52,7 @@ def test_the_oracle_knows_what_a_plain_evaluation_does_not(text: str, exact: boo
 
 
 @pytest.mark.parametrize(
-    "text", ["a*x*log(x**2) + b", "a*abs(x)/x + b", "a*sqrt(abs(x)) + b", "a*abs(x)*sin(b*x)/x", "a*b/x"]
+    "text", ["a*x*log(x**2) + b", "a*abs(x)/x + b*x", "a*sqrt(abs(x)) + b", "a*abs(x)*sin(b*x)/x", "a*b/x"]
 )
 def test_no_limit_is_made_up(text: str) -> None:
     """F or its slope is infinite, or differs from side to side."""
@@ -91,3 +93,40 @@ def test_the_rule_knows_whether_it_has_settled(law: laws.Law, breaks: tuple[floa
     with np.errstate(divide="ignore"):
         diverges = quadrature.rule(law, breaks, lambda at: 1 / np.abs(at - 0.25)[None])
     assert not diverges.moved[0] < tolerances.MOMENT
+
+
+FAR_OUT = {
+    "a*x*exp(-exp(-b*x))": ("GoLU: the slope is infinity times 0", -1e4),
+    "a*x*tanh(exp(b*x))": ("the slope is infinity times 0", 1e4),
+    "a*abs(x)**(b + 0.5)": ("the slope is 0/0, the derivative by b 0 log(0)", 0.0),
+}
+
+
+@pytest.mark.parametrize("text", FAR_OUT)
+def test_where_factors_are_infinite_or_0_the_product_is_right(text: str, tmp_path: Path) -> None:
+    _, at = FAR_OUT[text]
+    found = report(text, tmp_path)
+    assert found.ok, found.table()
+    truth = Oracle(declared(text))(np.array([at]), [1.0, 1.0], exact=True)
+    act = module_of(tmp_path / "probe.py").Probe(init="declared", dtype=torch.float64)
+    x = torch.tensor([at], dtype=torch.float64, requires_grad=True)
+    slope, *gradients = torch.autograd.grad(act(x).sum(), [x, *act.parameters()])
+    known = [truth.slope.high[0], *(g.high[0] for g in truth.gradients)]
+    assert [slope.item(), *(g.item() for g in gradients)] == pytest.approx(known, rel=1e-12, abs=1e-300)
+
+
+NAIVE = {
+    "a*x*exp(-exp(-b*x))": ("torch.exp(-exp1 - ", "exp1 * torch.exp(-exp1) * torch.exp(-0.0 * "),
+    "a*x*tanh(exp(b*x))": ("slope = ", "slope = exp1 * (1.0 - tanh1 * tanh1) * 0.0 + "),
+    "a*abs(x)**(b + 0.5)": ("slope = ", "slope = 0.0 / x + "),
+}
+
+
+@pytest.mark.parametrize("text", NAIVE)
+def test_a_slope_that_is_no_number_is_rejected(text: str, tmp_path: Path) -> None:
+    """A wide bound, or one that overflows, excuses no NaN where all true numbers are of ordinary size."""
+    path = write(emit(declared(text)), tmp_path)
+    source, (old, new) = path.read_text(), NAIVE[text]
+    assert old in source
+    path.write_text(source.replace(old, new))
+    assert {"large_x", "slope_fp64"} & set(verify(declared(text), path, quick=True).failed)
