@@ -35,15 +35,16 @@ from learnact.version import __version__
 
 RECORD = "config.json"
 RESULT = "result.json"
+COMPLETE, DIVERGED = "complete", "diverged"
 STATE_COPIES = 3  # weights and AdamW's two moments
 
 
 def run(config: Config, open_data: Callable[[Config], Task], out: Path, *, cpu: bool = False) -> dict[str, Any]:
     """Train in folder `out` until the configuration's last step; return what is in `result.json`.
 
-    A folder that holds a part of the same run is gone on with, a whole one answers at once. `open_data` is called
-    after the processes have met, by the main process first. Raises BadConfig and its siblings of
-    learnact.training.errors.
+    A folder that holds a part of the same run is gone on with, one that ended answers at once and as it ended.
+    `open_data` is called after the processes have met, by the main process first. Raises Diverged, the first time and
+    whenever it is asked again, and BadConfig and its siblings of learnact.training.errors.
     """
     require_installed(config.trackers)
     accelerator = connect(config, cpu=cpu)
@@ -55,14 +56,16 @@ def run(config: Config, open_data: Callable[[Config], Task], out: Path, *, cpu: 
         record = describe(config, task, choice)
         _compare(out, record)
         if (out / RESULT).is_file():
-            return dict(json.loads((out / RESULT).read_text(encoding="utf-8")))
+            return _ended(out)
         accelerator.wait_for_everyone()
         return _train(config, task, choice, record, out, accelerator)
 
 
 def describe(config: Config, task: Task, choice: Choice) -> dict[str, Any]:
     """Everything that decided a run, and what it ran on."""
+    original = {"original": _original(Path(config.initial))} if config.initial else {}
     return {
+        **original,
         "config": to_json(config),
         "activation": {
             "label": choice.label,
@@ -82,6 +85,13 @@ def describe(config: Config, task: Task, choice: Choice) -> dict[str, Any]:
     }
 
 
+def _original(run_folder: Path) -> dict[str, Any]:
+    """What the run that gives the first weights was: for a report, which must tell originals and their seeds apart."""
+    read_record(run_folder)
+    record = json.loads((run_folder / RECORD).read_text(encoding="utf-8"))
+    return {"config": record["config"], "activation": record["activation"]}
+
+
 def trained_weights(run_folder: Path) -> Tensors:
     """The last weights of a run: the averaged ones if it averaged. Raises BadCheckpoint."""
     found = Store(run_folder / "checkpoints", keep=1).load()
@@ -89,6 +99,14 @@ def trained_weights(run_folder: Path) -> Tensors:
         raise BadCheckpoint(f"{run_folder} holds no checkpoint; give the --out folder of a training run")
     _, state, _ = found
     return state.get("average", state["weights"])
+
+
+def require_complete(run_folder: Path) -> None:
+    """Raise BadConfig for a run that has not ended or diverged: what goes on from its weights needs the last ones."""
+    ended = (run_folder / RESULT).is_file()
+    status = json.loads((run_folder / RESULT).read_text(encoding="utf-8"))["status"] if ended else "unfinished"
+    if status != COMPLETE:
+        raise BadConfig(f"{run_folder} is {status}; give the folder of a complete run, or run it to its end")
 
 
 def read_record(run_folder: Path) -> tuple[Config, Places]:
@@ -160,7 +178,7 @@ def _train(
         return _finish(out, training, records)
     except Diverged as err:
         if main:
-            _result(out, {"status": "diverged", "reason": str(err)})
+            _result(out, {"status": DIVERGED, "reason": str(err)})
         raise
     finally:
         if records:
@@ -172,15 +190,15 @@ def _records(config: Config, out: Path, first: int) -> Log:
 
 
 def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any]:
-    state = collect(training.model, training.optimizer, training.average)
+    state = collect(training.model, training.optimizer, training.average, keep=records is not None)
     result: dict[str, Any] = {}
-    if training.accelerator.is_main_process and records:
+    if records:
         _save(out / "model", training.model, state)
         lines = list(log.read(out))
         evaluations = [line for line in lines if line["kind"] == "eval"]
         final = {k: v for k, v in evaluations[-1].items() if k not in {"kind", "step"}}
         best = min(line["loss"] for line in evaluations)
-        result = {"status": "complete", "steps": training.config.steps, "final": final, "best_loss": best}
+        result = {"status": COMPLETE, "steps": training.config.steps, "final": final, "best_loss": best}
         _result(out, result)
     training.accelerator.wait_for_everyone()
     return result
@@ -215,6 +233,7 @@ def _identity(record: dict[str, Any]) -> dict[str, Any]:
     return {
         **config,
         "activation file": record["activation"]["sha256"],
+        **{f"original's {k}": v for k, v in record.get("original", {"config": {}})["config"].items()},
         "data": {k: v for k, v in record["data"].items() if k not in {"name", "tokenizer", "key"}},
     }
 
@@ -224,6 +243,14 @@ def _begin(out: Path, record: dict[str, Any], choice: Choice) -> None:
         shutil.copyfile(choice.file, out / choice.file.name)
     if not (out / RECORD).is_file():
         write_whole(out / RECORD, json.dumps(record, indent=1) + "\n", force=True)
+
+
+def _ended(out: Path) -> dict[str, Any]:
+    """The result of a run that ended. Raises Diverged where that is how it ended."""
+    result: dict[str, Any] = json.loads((out / RESULT).read_text(encoding="utf-8"))
+    if result["status"] == DIVERGED:
+        raise Diverged(f"{out} diverged: {result['reason']}")
+    return result
 
 
 def _result(out: Path, result: dict[str, Any]) -> None:

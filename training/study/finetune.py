@@ -16,7 +16,7 @@ from learnact.training.model.activation import choose
 from learnact.training.run import log
 from learnact.training.run.evaluate import evaluate
 from learnact.training.run.processes import distribute
-from learnact.training.run.session import build, read_record, run
+from learnact.training.run.session import build, read_record, require_complete, run
 from learnact.training.run.task import Places, open_task
 
 SUMMARY = "finetune.json"
@@ -35,6 +35,7 @@ def finetune(source: Path, out: Path, changes: dict[str, Any], max_gap: float, *
     by more than `max_gap` in the swap, before anything is trained, and BadConfig when `source` is no such run.
     """
     before, places = read_record(source)
+    require_complete(source)
     if choose(before.activation, before.start).learnable:
         raise BadConfig(f"{source} was trained with {before.activation}; finetune starts from a classical activation")
     config = replace(

@@ -87,6 +87,13 @@ def test_a_loss_that_is_no_number_ends_the_run_with_exit_1(tmp_path: Path, capsy
     assert code == 1
     assert "lower --lr" in complaint(err)
     assert '"diverged"' in (tmp_path / "run" / "result.json").read_text()
+    code, said, again = command(capsys, *words)
+    assert code == 1, "asked again, it ends as it ended"
+    assert said == ""
+    assert "run diverged: the validation loss after step 1 is" in complaint(again)
+    code, _, err = command(capsys, "finetune", tmp_path / "run", "--out", tmp_path / "tuned")
+    assert code == 2
+    assert "run is diverged; give the folder of a complete run" in complaint(err)
 
 
 def test_what_cannot_be_built_leaves_its_folder_to_the_corrected_command(
