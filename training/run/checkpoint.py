@@ -104,8 +104,11 @@ class Store:
         return sorted(p for p in self.folder.iterdir() if NAME.fullmatch(p.name))
 
 
-def collect(model: nn.Module, optimizer: torch.optim.Optimizer, average: Average | None) -> State:
-    """All state on the CPU, shards joined. Every process must call it, for each holds a part of every shard."""
+def collect(model: nn.Module, optimizer: torch.optim.Optimizer, average: Average | None, *, keep: bool = True) -> State:
+    """All state on the CPU, shards joined. Every process must call it, for each holds a part of every shard.
+
+    Only who is to `keep` it makes copies, the first process; the others get empty parts.
+    """
     names = {id(p): name for name, p in model.named_parameters()}
     moments = {
         f"{names[id(p)]}.{key}": value for p, entries in optimizer.state.items() for key, value in entries.items()
@@ -113,7 +116,7 @@ def collect(model: nn.Module, optimizer: torch.optim.Optimizer, average: Average
     parts: dict[str, Mapping[str, Tensor]] = {"weights": dict(model.named_parameters()), "optimizer": moments}
     if average is not None:
         parts["average"] = average.averages
-    return {part: {n: _to_save(t) for n, t in tensors.items()} for part, tensors in parts.items()}
+    return {part: _joined(tensors, keep) for part, tensors in parts.items()}
 
 
 @torch.no_grad()
@@ -155,8 +158,17 @@ def _read(path: Path) -> tuple[int, State]:
     return int(record["step"]), state
 
 
+def _joined(tensors: Mapping[str, Tensor], keep: bool) -> Tensors:
+    kept: Tensors = {}
+    for name, tensor in tensors.items():
+        joined = whole(tensor.detach())  # with the other processes, whether it is kept or not
+        if keep:
+            kept[name] = _to_save(joined)
+    return kept
+
+
 def _to_save(tensor: Tensor) -> Tensor:
-    return whole(tensor.detach()).to("cpu").contiguous().clone()
+    return tensor.to("cpu").contiguous().clone()
 
 
 def _fused(optimizer: torch.optim.Optimizer) -> bool:

@@ -30,9 +30,11 @@ from learnact.training.run.recipe import Average, rate, set_rate
 from learnact.training.run.task import Batches, Task, to_device
 from learnact.training.run.watch import Place, as_record, note_parameter_gradients, watching
 
+GRADIENT = "the gradient norm of step {} is {}, with which no update was made"
+
 
 class Diverged(TrainError):
-    """A loss that is no number any more."""
+    """A loss or a gradient that is not finite."""
 
     exit_code = 1
 
@@ -80,19 +82,23 @@ def train(training: Training, store: Store, log: Log | None, first: int) -> None
                 gradient_norm=norm,
                 seconds=round(time.perf_counter() - clock, 3),
             )
-        if not math.isfinite(loss):
-            raise Diverged(f"the loss of step {done} is {loss}; lower --lr or --lr-factor, or choose another --start")
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            what = f"the loss of step {done} is {loss}" if not math.isfinite(loss) else GRADIENT.format(done, norm)
+            raise Diverged(f"{what}; lower --lr or --lr-factor, or choose another --start")
         if done % config.eval_every == 0 or last:
             _evaluate(training, log, done)
         if done % config.checkpoint_every == 0 or last:
-            state = collect(training.model, training.optimizer, training.average)
+            state = collect(training.model, training.optimizer, training.average, keep=log is not None)
             if log:
                 log.sync()
                 store.save(done, state)
 
 
 def update(training: Training, batches: Iterator[Batch], step: int, seen: list[Place]) -> tuple[float, float]:
-    """One update; the mean loss of the whole batch and the gradient's norm before clipping."""
+    """One update; the mean loss of the whole batch and the gradient's norm before clipping.
+
+    None is made, on no process, where one of the two is not finite: weights, moments and averages stay as they were.
+    """
     config, accelerator = training.config, training.accelerator
     rounds = _rounds(training)
     losses: list[list[float]] = []
@@ -109,13 +115,15 @@ def update(training: Training, batches: Iterator[Batch], step: int, seen: list[P
         note_parameter_gradients(seen, training.places)
     parameters = [p for p in training.model.parameters() if p.requires_grad]
     norm = whole(nn.utils.clip_grad_norm_(parameters, config.clip or math.inf)).item()
-    set_rate(training.optimizer, rate(config, step) / config.lr)
-    training.optimizer.step()
-    training.optimizer.zero_grad()
-    if training.average is not None:
-        training.average.update(step)
     every = gather_rows(losses, accelerator)
-    return math.fsum(value for (value,) in every) / len(every), norm
+    loss_of_all = math.fsum(value for (value,) in every) / len(every)
+    if math.isfinite(norm) and math.isfinite(loss_of_all):
+        set_rate(training.optimizer, rate(config, step) / config.lr)
+        training.optimizer.step()
+        if training.average is not None:
+            training.average.update(step)
+    training.optimizer.zero_grad()
+    return loss_of_all, norm
 
 
 def _rounds(training: Training) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from learnact.training.model.swap import Swapped
 from learnact.training.run.processes import whole
@@ -120,12 +121,29 @@ def _measure(path: str, module: nn.Module, x: Tensor) -> Place:
 
 
 def _evaluate(module: nn.Module, at: Tensor) -> tuple[Tensor, Tensor]:
-    """x of shape (n, channels) that requires its gradient, and F(x), both outside of autocast and of any hook."""
+    """x of shape (n, channels) that requires its gradient, and F(x), both outside of autocast and of any hook.
+
+    Parameters stand in in the precision of x: some of torch's own functions, such as prelu, do not promote.
+    """
     channels = getattr(module, "num_parameters", 1)
     parameter = next(module.parameters(), None)
     x = at[:, None].repeat(1, channels).to(parameter.device if parameter is not None else "cpu").requires_grad_()
     with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
-        return x, module.forward(x)
+        forward = _Forward(module)
+        same = {name: p.detach().to(x.dtype) for name, p in forward.named_parameters()}
+        return x, functional_call(forward, same, (x,))
+
+
+class _Forward(nn.Module):
+    """Another module's `forward`, past that one's hooks."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        value: Tensor = self.inner.forward(x)
+        return value
 
 
 def _on_gradient(tensor: Tensor, place: Place, name: str, scale: float) -> None:

@@ -75,6 +75,16 @@ def test_all_state_comes_back(tmp_path: Path) -> None:
     assert "0.weight.exp_avg_sq" in first["optimizer"]
 
 
+def test_only_who_keeps_a_checkpoint_copies_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = []
+    honest = checkpoint._to_save
+    monkeypatch.setattr(checkpoint, "_to_save", lambda t: (copied.append(t), honest(t))[1])
+    assert collect(*trained(), keep=False) == {"weights": {}, "optimizer": {}, "average": {}}
+    assert not copied
+    state = collect(*trained(), keep=True)
+    assert len(copied) == sum(map(len, state.values()))
+
+
 def test_the_oldest_give_way(store: Store) -> None:
     assert sorted(p.name for p in store.folder.iterdir()) == ["step-00000002", "step-00000003"]
 

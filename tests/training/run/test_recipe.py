@@ -110,6 +110,15 @@ def test_a_shared_activation_is_seen_once_per_place_in_the_order_of_calls() -> N
     assert seen[0].sigma != seen[1].sigma
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_an_activation_that_does_not_promote_is_watched_in_double(channels: int) -> None:
+    """E[F^2] of PReLU under N(0, sigma^2) is sigma^2 (1 + a^2)/2, E[F'^2] is (1 + a^2)/2."""
+    prelu = nn.PReLU(channels, init=0.5)
+    law = law_moments(prelu, 0.0, 2.0)
+    assert (law.value, law.slope, law.q_slope) == pytest.approx((2.5, 0.625, 1.0), abs=QUADRATURE)
+    assert prelu.weight.dtype == torch.float32
+
+
 def test_classical_activations_are_watched_alike() -> None:
     model = network()
     with watching(swap(model, nn.ReLU)) as seen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,11 +15,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from small_runs import MODEL, SHORT, TINY, command, complaint, lines, losses
+from torch import nn
 
 from benchmarks import training
 from learnact.training.cli.main import main
+from learnact.training.data.windows import Batch
 from learnact.training.run import loop, session
 from learnact.training.run.session import open_run
+from learnact.training.run.task import LanguageModelling
 from learnact.transformers import from_pretrained
 
 pytestmark = pytest.mark.xdist_group("train_runs")  # one worker: the first run is shared
@@ -219,6 +223,32 @@ def test_a_resumed_run_without_its_optimizer_state_would_be_noticed(
     assert command(capsys, *TINY, "--out", out)[0] == 0
     assert losses(out)[:3] == losses(tmp_path / "whole")[:3]
     assert losses(out)[4:] != losses(tmp_path / "whole")[4:]
+
+
+def test_no_update_is_made_with_a_gradient_that_is_not_finite(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted in the third step: the loss is a number, its gradient is none."""
+    honest, begun = LanguageModelling.loss, []
+    models: list[nn.Module] = []
+
+    def planted(self: LanguageModelling, model: nn.Module, batch: Batch) -> torch.Tensor:
+        loss = honest(self, model, batch)
+        if model.training:
+            models.append(model)
+            begun.append([p.detach().clone() for p in model.parameters()])
+            if len(begun) == 3:
+                loss.register_hook(lambda gradient: gradient * math.inf)
+        return loss
+
+    monkeypatch.setattr(LanguageModelling, "loss", planted)
+    code, _, err = command(capsys, *TINY, "--ema", "0.9", "--clip", "0", "--out", tmp_path / "run")
+    assert code == 1
+    assert "the gradient norm of step 3 is" in complaint(err)
+    last = lines(tmp_path / "run")[-1]
+    assert (last["step"], math.isfinite(last["loss"]), math.isfinite(last["gradient_norm"])) == (3, True, False)
+    assert all(p.equal(before) for p, before in zip(models[-1].parameters(), begun[2], strict=True))
+    assert not all(a.equal(b) for a, b in zip(begun[1], begun[2], strict=True)), "the steps before were taken"
 
 
 @pytest.fixture(scope="module")
