@@ -44,9 +44,9 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     return Estimate(mean, float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread / math.sqrt(n), n)
 
 
-def scores(group: Group, score: str) -> dict[int, float]:
-    """Seed -> final validation score of the runs that ended."""
-    found = {run.config["seed"]: run.final(score) for run in group.complete}
+def scores(group: Group, score: str) -> dict[tuple[int, ...], float]:
+    """Seed -> final score of the runs that ended; before the seed of a fine-tuned run stands its original's."""
+    found = {run.replicate: run.final(score) for run in group.complete}
     return {seed: value for seed, value in found.items() if value is not None}
 
 
