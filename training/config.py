@@ -20,6 +20,9 @@ weights: the layer before each activation is rescaled to sigma = 1, for which th
 TRAINABLE = ("all", "activations", "weights")
 """What learns: everything; the parameters of activations alone; everything but these."""
 
+EVALUATION = "windows over all of the held-out text, test apart"
+"""How validation and test are drawn; a run under another way, or from before there was a test, is another run."""
+
 FOR_GENERATED = ("calibrate", "per_channel", "shared", "lr_factor", "trainable")
 """Settings that an activation without parameters has no use for, except that weights can be calibrated to it."""
 
@@ -63,6 +66,7 @@ class Config:
     keep: int = 2  # checkpoints
     workers: int = 0  # processes that load data
     trackers: tuple[str, ...] = ()  # beside metrics.jsonl
+    evaluation: str = EVALUATION
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -80,6 +84,7 @@ class Config:
         _require(self.calibrate in CALIBRATIONS, f"calibrate is {', '.join(CALIBRATIONS)}, found {self.calibrate}")
         for name in self.trackers:
             _require(name in TRACKERS, f"trackers are {', '.join(TRACKERS)}, found {name}")
+        _require(self.evaluation == EVALUATION, f"this version evaluates by {EVALUATION}, found {self.evaluation}")
         _require(self.precision in {"fp32", "bf16"}, f"precision is fp32 or bf16, found {self.precision}")
 
     def require(self, low: float, high: float, ends: str, *names: str) -> None:
@@ -110,7 +115,7 @@ class Gpt2(Config):
     heads: int
     context: int  # tokens a window
     dropout: float = 0.0
-    eval_windows: int  # of the validation text, from its beginning
+    eval_windows: int  # of the validation text and of the test text, at most, spread over all of it
 
     def __post_init__(self) -> None:
         super().__post_init__()

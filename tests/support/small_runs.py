@@ -34,9 +34,10 @@ def complaint(err: str) -> str:
 
 
 def lines(run: Path) -> list[dict[str, Any]]:
-    """A run's log without the times."""
+    """A run's log without the times and the memory."""
     found = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in found]
+    measured = {"seconds", "step_seconds", "tokens_per_second", "images_per_second", "peak_memory_bytes"}
+    return [{k: v for k, v in line.items() if k not in measured} for line in found]
 
 
 def losses(run: Path) -> list[float]:

@@ -17,7 +17,9 @@ DATA = click.option("--data", multiple=True, metavar="PLACE…", help="Places of
 MORE = click.argument("more", metavar="[PLACE…]", nargs=-1)
 TEXT = (
     DATA,
-    click.option("--validation", multiple=True, metavar="PLACE", help="Text kept for validation; else the last 5 %."),
+    click.option(
+        "--validation", multiple=True, metavar="PLACE", help="Text held out for validation and test; else the last 5 %."
+    ),
     click.option("--tokenizer", default="bytes", show_default=True, help="bytes, a file or folder, or a hub name."),
     MORE,
 )
@@ -40,7 +42,7 @@ TEXT = (
         click.option("--heads", type=int),
         click.option("--context", type=int, help="Tokens a window."),
         click.option("--dropout", type=float),
-        click.option("--eval-windows", type=int, help="Of the validation text."),
+        click.option("--eval-windows", type=int, help="Of the validation and of the test text, spread over each."),
     ),
     MACHINE,
     RECORDS,
@@ -107,11 +109,16 @@ def prepare(
     data: tuple[str, ...], more: tuple[str, ...], validation: tuple[str, ...], tokenizer: str, out: str
 ) -> None:
     """Tokenize text into a folder for `gpt2 --data FOLDER`, on all cores; goes on where it was interrupted."""
-    from learnact.training.data.tokens import open_tokens  # noqa: PLC0415
+    from learnact.training.data.tokens import account, open_tokens  # noqa: PLC0415
     from learnact.training.data.tokens import prepare as prepare_text  # noqa: PLC0415
 
     found = open_tokens(prepare_text((*data, *more), validation, tokenizer, Path(out)))
-    click.echo(f"{out}: {len(found.train):,} tokens to train on, {len(found.validation):,} to validate on")
+    for line in account(found.record):
+        click.echo(line)
+    click.echo(
+        f"{out}: {len(found.train):,} tokens to train on, {len(found.validation):,} to validate on, "
+        f"{len(found.test):,} to test on"
+    )
 
 
 @click.command()
@@ -159,7 +166,7 @@ def configured(task: str, preset: str, changes: dict[str, Any]) -> Config:
             if changes.get(name) not in {None, False, "none"} and (name, changes[name]) != ("calibrate", "weights")
         ]
         if asked:
-            raise click.UsageError(f"{config.activation} has no parameters, for which {asked[0]} is; leave it out")
+            raise click.UsageError(f"{asked[0]} is for generated activations, found {config.activation}; leave it out")
     return config
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ CIFAR_TEST = "test_batch.bin"
 CIFAR_CLASSES = 10
 CIFAR_SIZE = 32
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".JPEG", ".JPG", ".PNG"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}  # in any case
+HELD_OUT_FOLDERS = ("val", "validation", "test")
 
 
 class Images(Protocol):
@@ -38,16 +40,18 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class ImageData:
-    """Both splits, the names of the classes, and how pixels are normalized."""
+    """The three splits, the number of classes, and how pixels are normalized."""
 
     name: str
     train: Images
     validation: Images
+    test: Images
     classes: int
     mean: tuple[float, ...]  # per channel, of pixels in [0, 1]
     std: tuple[float, ...]
     size: int | None  # height and width if all have the same, else None
     digest: str
+    left: int = 0  # files that are no images by their endings
 
 
 @dataclass(frozen=True)
@@ -63,16 +67,41 @@ class InMemory:
 
 @dataclass(frozen=True)
 class InFiles:
-    """One file per image, decoded when asked for."""
+    """One file per image, decoded when asked for.
 
-    paths: Sequence[Path]
+    Their names are one array of bytes, below the folder: a million Path objects take ten times as much memory, which
+    every worker process would copy in counting references.
+    """
+
+    root: Path
+    names: np.ndarray
     labels: np.ndarray
+
+    def path(self, number: int) -> Path:
+        """Of image `number`."""
+        return self.root / os.fsdecode(bytes(self.names[number]))
 
     def image(self, number: int) -> Image.Image:
         try:
-            return Image.open(self.paths[number]).convert("RGB")
+            return Image.open(self.path(number)).convert("RGB")
         except Exception as err:  # Pillow raises what its decoders raise
-            raise BadData(f"{self.paths[number]} cannot be decoded as an image: {err}") from err
+            raise BadData(f"{self.path(number)} cannot be decoded as an image: {err}") from err
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the images."""
+
+    whole: Images
+    numbers: np.ndarray
+
+    @property
+    def labels(self) -> np.ndarray:
+        labels: np.ndarray = self.whole.labels[self.numbers]
+        return labels
+
+    def image(self, number: int) -> Image.Image:
+        return self.whole.image(int(self.numbers[number]))
 
 
 @dataclass(frozen=True)
@@ -114,13 +143,23 @@ def open_images(name: str, size: int) -> ImageData:
     return data
 
 
-def _in_memory(name: str, train: InMemory, validation: InMemory, classes: int) -> ImageData:
+def halves(held_out: Images) -> tuple[Part, Part]:
+    """Held-out images as validation and test, drawn once for all. Raises BadData for a single image."""
+    count = len(held_out.labels)
+    if count < 2:
+        raise BadData(f"validation and test need an image each, found {count} held out; give more")
+    order = np.random.Generator(np.random.PCG64(0)).permutation(count)
+    first, second = np.split(order, [count // 2])
+    return Part(held_out, np.sort(first)), Part(held_out, np.sort(second))
+
+
+def _in_memory(name: str, train: InMemory, held_out: InMemory, classes: int) -> ImageData:
     digest = hashlib.sha256()
-    for part in (train, validation):
+    for part in (train, held_out):
         digest.update(part.pixels.tobytes())
         digest.update(part.labels.tobytes())
     mean, std = _mean_and_std(train.pixels)
-    return ImageData(name, train, validation, classes, mean, std, train.pixels.shape[1], digest.hexdigest())
+    return ImageData(name, train, *halves(held_out), classes, mean, std, train.pixels.shape[1], digest.hexdigest())
 
 
 def _mean_and_std(pixels: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -169,50 +208,75 @@ def _cifar_file(path: Path) -> InMemory:
 
 
 def _folder(root: Path) -> ImageData:
-    splits = {}
-    classes: list[str] = []
-    for split, names in (("train", ("train",)), ("validation", ("val", "validation", "test"))):
-        folder = next((root / n for n in names if (root / n).is_dir()), None)
-        if folder is None:
-            raise BadData(
-                f"{root} has no folder {' or '.join(names)}; the layout is train/CLASS/IMAGE and val/CLASS/IMAGE"
-            )
-        found = sorted(p.name for p in folder.iterdir() if p.is_dir())
-        classes = classes or found
-        if found != classes:
+    """Train, and what is held out: `val` and `test` where both are there, else a half of either for each."""
+    if not (root / "train").is_dir():
+        raise BadData(f"{root} has no folder train; the layout is train/CLASS/IMAGE and val/CLASS/IMAGE")
+    there = [name for name in HELD_OUT_FOLDERS if _classes(root / name)]
+    if not there:
+        raise BadData(
+            f"{root} has no folder {' or '.join(HELD_OUT_FOLDERS)} with a folder for each class; the layout is "
+            "train/CLASS/IMAGE and val/CLASS/IMAGE"
+        )
+    classes = _classes(root / "train")
+    held = [there[0], *(name for name in there[1:] if name == "test")]
+    splits, left = {}, 0
+    for name in ("train", *held):
+        if name != "train" and (root / name).resolve() == (root / "train").resolve():
+            raise BadData(f"{root / name} is the folder train; held-out images must be others")
+        if (found := _classes(root / name)) != classes:
             odd = sorted(set(found) ^ set(classes))
-            raise BadData(f"{folder} has other classes than train: {', '.join(odd[:5])}")
-        pairs = [(p, k) for k, c in enumerate(classes) for p in sorted((folder / c).iterdir()) if p.suffix in SUFFIXES]
-        if not pairs:
-            raise BadData(f"{folder} holds no images; they end in {', '.join(sorted(SUFFIXES))}")
-        empty = sorted(set(range(len(classes))) - {k for _, k in pairs})
-        if empty and split == "train":
-            raise BadData(
-                f"{folder} holds no image of {', '.join(classes[k] for k in empty[:5])}; remove these classes"
-            )
-        splits[split] = InFiles([p for p, _ in pairs], np.array([k for _, k in pairs], dtype=np.int64))
-    listing = "\n".join(f"{p} {p.stat().st_size}" for s in splits.values() for p in s.paths)
-    digest = hashlib.sha256(listing.encode()).hexdigest()  # of names and sizes: ImageNet's 140 GB are not read for it
-    return ImageData(
-        str(root), splits["train"], splits["validation"], len(classes), IMAGENET_MEAN, IMAGENET_STD, None, digest
+            raise BadData(f"{root / name} has other classes than train: {', '.join(odd[:5])}")
+        splits[name], passed = _images(root, name, classes)
+        left += passed
+    train, validation = splits["train"], splits[held[0]]
+    parts: tuple[Images, Images] = (validation, splits["test"]) if len(held) == 2 else halves(validation)
+    listing = "\n".join(
+        f"{path} {path.stat().st_size}" for s in splits.values() for path in map(s.path, range(len(s.labels)))
     )
+    digest = hashlib.sha256(listing.encode()).hexdigest()  # of names and sizes: ImageNet's 140 GB are not read for it
+    return ImageData(str(root), train, *parts, len(classes), IMAGENET_MEAN, IMAGENET_STD, None, digest, left)
+
+
+def _classes(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+def _images(root: Path, split: str, classes: Sequence[str]) -> tuple[InFiles, int]:
+    """The images of a split, and how many other files lie among them."""
+    names: list[bytes] = []
+    labels: list[int] = []
+    left = 0
+    for k, name in enumerate(classes):
+        files = sorted((root / split / name).iterdir())
+        taken = [os.fsencode(f"{split}/{name}/{p.name}") for p in files if p.suffix.casefold() in SUFFIXES]
+        if not taken and split == "train":
+            empty = f"{root / split} holds no image of {name}"
+            raise BadData(f"{empty}; images end in {', '.join(sorted(SUFFIXES))}; remove the class or give it images")
+        names += taken
+        labels += [k] * len(taken)
+        left += len(files) - len(taken)
+    if not names:
+        raise BadData(f"{root / split} holds no images; they end in {', '.join(sorted(SUFFIXES))}")
+    return InFiles(root, np.array(names), np.array(labels, dtype=np.int64)), left
 
 
 def _hub(name: str, image: str = "image", label: str = "label") -> ImageData:
+    """Train, and what is held out: a split for validation and a labelled test where both are there, else halves."""
     from datasets import load_dataset  # noqa: PLC0415
 
     try:
         found = load_dataset(name)
-        held = next(split for split in ("validation", "val", "test") if split in found)
-        tables = [
+        held = [next(s for s in ("validation", "val", "test") if s in found)]
+        held += [s for s in ("test",) if s in found and s not in held and min(found[s][label]) >= 0]
+        train, *others = [
             InTable(f"{HUB}{name}:{s}", found[s], image, np.asarray(found[s][label], dtype=np.int64))
-            for s in ("train", held)
+            for s in ("train", *held)
         ]
     except StopIteration:
         raise BadData(f"{HUB}{name} has splits {', '.join(found)}; it needs train, and validation or test") from None
     except Exception as err:  # datasets raises what its builders and the network raise
         raise BadData(f"{HUB}{name} cannot be read: {' '.join(str(err).split())[:200]}") from err
-    train, validation = tables
-    classes = int(max(train.labels.max(), validation.labels.max())) + 1
-    prints = "".join(found[s]._fingerprint for s in ("train", held))
-    return ImageData(HUB + name, train, validation, classes, IMAGENET_MEAN, IMAGENET_STD, None, prints)
+    parts: tuple[Images, ...] = tuple(others) if len(others) == 2 else halves(others[0])
+    classes = int(max(table.labels.max() for table in (train, *others))) + 1
+    prints = "".join(found[s]._fingerprint for s in ("train", *held))
+    return ImageData(HUB + name, train, parts[0], parts[1], classes, IMAGENET_MEAN, IMAGENET_STD, None, prints)

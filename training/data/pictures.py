@@ -13,7 +13,7 @@ from torch import Tensor
 
 from learnact.training.config import Convnext
 from learnact.training.data.augment import center_crop, erase, pad_crop, rand_augment, random_resized_crop
-from learnact.training.data.images import ImageData
+from learnact.training.data.images import ImageData, Images
 from learnact.training.data.mix import mix, soft_targets
 from learnact.training.data.randomness import seed_of
 from learnact.training.data.windows import Batch
@@ -23,9 +23,9 @@ EVAL_BATCH = 256
 
 @dataclass(frozen=True)
 class Pictures:
-    """Training batches pass through all images in a new order each epoch, augmented; validation ones are plain.
+    """Training batches pass through all images in a new order each epoch, augmented; the others are plain.
 
-    Training: {"pixels": (micro_batch, 3, size, size), "targets": (micro_batch, classes)}; validation: "labels"
+    Training: {"pixels": (micro_batch, 3, size, size), "targets": (micro_batch, classes)}; held out: "labels"
     instead of targets.
     """
 
@@ -45,18 +45,22 @@ class Pictures:
         pixels, targets = mix(pixels, targets, config.mixup, config.cutmix, seed)
         return {"pixels": pixels, "targets": targets}
 
-    @property
-    def validation_batches(self) -> int:
-        """How many batches the validation takes; the last may be smaller."""
-        return -(-len(self.data.validation.labels) // EVAL_BATCH)
+    def held_out_batches(self, split: str) -> int:
+        """How many batches the validation or the test takes; the last may be smaller."""
+        return -(-len(self._images(split).labels) // EVAL_BATCH)
 
-    def validation(self, number: int) -> Batch:
-        """Validation batch `number`."""
-        labels = self.data.validation.labels[number * EVAL_BATCH : (number + 1) * EVAL_BATCH]
-        images = [self.data.validation.image(number * EVAL_BATCH + k) for k in range(len(labels))]
+    def held_out(self, split: str, number: int) -> Batch:
+        """Batch `number` of the validation or the test."""
+        whole = self._images(split)
+        labels = whole.labels[number * EVAL_BATCH : (number + 1) * EVAL_BATCH]
+        images = [whole.image(number * EVAL_BATCH + k) for k in range(len(labels))]
         if self.data.size is None:
             images = [center_crop(image, self.config.image_size) for image in images]
         return {"pixels": torch.stack([self._tensor(i) for i in images]), "labels": torch.from_numpy(labels)}
+
+    def _images(self, split: str) -> Images:
+        images: Images = getattr(self.data, split)
+        return images
 
     def _number(self, position: int) -> int:
         epoch, place = divmod(position, len(self.data.train.labels))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import itertools
 import lzma
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -15,6 +16,13 @@ from learnact.training.errors import BadData
 HUB = "hub:"
 SUFFIXES = (".txt", ".md", ".gz", ".xz")
 """What is read of a folder."""
+DOCUMENTATION = frozenset(
+    ("authors", "changelog", "changes", "citation", "code_of_conduct", "contributing", "contributors", "copying",
+     "licence", "license", "notice", "readme")
+)  # fmt: skip
+"""Files of these names, whatever their endings, are about the data."""
+HELD_OUT = frozenset("dev eval evaluation heldout holdout test testing val valid validation".split())
+"""A file or folder whose name begins or ends with such a word is no text to train on."""
 PIECE = 1 << 20
 """Characters per piece of a file: enough for every core to have several, little enough to lose on an interruption."""
 
@@ -29,6 +37,10 @@ class Source(Protocol):
     @property
     def identity(self) -> str:
         """Another one for another content."""
+
+    @property
+    def place(self) -> str:
+        """The same for the same text, by whatever path it was given."""
 
     @property
     def documents(self) -> bool:
@@ -52,7 +64,11 @@ class TextFile:
     @property
     def identity(self) -> str:
         stat = self.path.stat()
-        return f"{self.path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+        return f"{self.place} {stat.st_size} {stat.st_mtime_ns}"
+
+    @property
+    def place(self) -> str:
+        return str(self.path.resolve())
 
     def pieces(self, skip: int) -> Iterator[str]:
         return itertools.islice(self._pieces(), skip, None)
@@ -90,6 +106,10 @@ class HubText:
     def identity(self) -> str:
         return self.name
 
+    @property
+    def place(self) -> str:
+        return self.name
+
     def pieces(self, skip: int) -> Iterator[str]:
         from datasets import load_dataset  # noqa: PLC0415
 
@@ -115,27 +135,84 @@ class Memory:
     def identity(self) -> str:
         return self.name
 
+    @property
+    def place(self) -> str:
+        return self.name
+
     def pieces(self, skip: int) -> Iterator[str]:
         return iter([self.text][skip:])
 
 
-def sources_of(names: Sequence[str]) -> list[Source]:
-    """Files, folders (searched for SUFFIXES, in the order of their paths) and `hub:` names. Raises BadData."""
-    return list(itertools.chain.from_iterable(map(_expand, names)))
+@dataclass(frozen=True)
+class Found:
+    """The sources that some names stand for, and what their folders hold besides, each with the reason."""
+
+    sources: list[Source]
+    left: list[str]
 
 
-def _expand(name: str) -> Iterable[Source]:
-    if name.startswith(HUB):
-        parts = name.removeprefix(HUB).split(":")
-        if not parts[0] or len(parts) > 3:
-            raise BadData(f"{name!r} is not {HUB}NAME[:SPLIT[:COLUMN]]")
-        return [HubText(*parts)]
-    path = Path(name)
-    if path.is_file():
-        return [TextFile(path)]
-    if not path.is_dir():
-        raise BadData(f"there is no text {name}; give files, folders or {HUB}NAME")
-    files = sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
-    if not files:
-        raise BadData(f"folder {name} holds no text; files must end in {', '.join(SUFFIXES)}")
-    return map(TextFile, files)
+def sources_of(names: Sequence[str], *, training: bool = False) -> Found:
+    """Files, folders (searched for SUFFIXES, in the order of their paths) and `hub:` names.
+
+    Of a folder, what is hidden or documentation is left, and in a text for `training` what is held out by its name; a
+    file that is named itself is taken. Raises BadData.
+    """
+    found = Found([], [])
+    for name in names:
+        if name.startswith(HUB):
+            parts = name.removeprefix(HUB).split(":")
+            if not parts[0] or len(parts) > 3:
+                raise BadData(f"{name!r} is not {HUB}NAME[:SPLIT[:COLUMN]]")
+            found.sources.append(HubText(*parts))
+        elif Path(name).is_file():
+            found.sources.append(TextFile(Path(name)))
+        elif Path(name).is_dir():
+            _search(Path(name), training, found)
+        else:
+            raise BadData(f"there is no text {name}; give files, folders or {HUB}NAME")
+    return found
+
+
+def _search(folder: Path, training: bool, found: Found) -> None:
+    taken, left = [], []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        reason = _why_left(path.relative_to(folder), training)
+        if reason:
+            left.append(f"{path.relative_to(folder)} ({reason})")
+        else:
+            taken.append(TextFile(path))
+    if not taken:
+        kind = "text to train on" if training else "text"
+        there = f"; left: {shortened(left)}" if left else ""
+        raise BadData(
+            f"folder {folder} holds no {kind}; files must end in {', '.join(SUFFIXES)}, or be named themselves{there}"
+        )
+    found.sources.extend(taken)
+    found.left.extend(left)
+
+
+def _why_left(path: Path, training: bool) -> str:
+    """Why a file of a folder is no text of it; empty where it is one."""
+    if any(part.startswith(".") for part in path.parts):
+        return "hidden"
+    if path.suffix not in SUFFIXES:
+        return "no text by its ending"
+    if path.name.partition(".")[0].casefold() in DOCUMENTATION:
+        return "documentation"
+    if training and any(map(_held_out, path.parts)):
+        return "held out by its name"
+    return ""
+
+
+def _held_out(name: str) -> bool:
+    for part in name.casefold().replace("held-out", "heldout").replace("held_out", "heldout").split("."):
+        words = re.findall("[a-z]+", part)
+        if words and not HELD_OUT.isdisjoint((words[0], words[-1])):
+            return True
+    return False
+
+
+def shortened(names: Sequence[str], most: int = 6) -> str:
+    """Some names of a list, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -17,13 +17,16 @@ from learnact.errors import WriteError
 from learnact.files import cache_folder, write_whole
 from learnact.training.data.corpus import load_corpus
 from learnact.training.data.growing import GrowingArray
-from learnact.training.data.sources import Memory, Source, sources_of
+from learnact.training.data.overlap import refuse_shared_sources, refuse_shared_text
+from learnact.training.data.sources import Found, Memory, Source, shortened, sources_of
 from learnact.training.data.tokenizer import BYTES, TextTokenizer, tokenizer_of
 from learnact.training.errors import BadData, NoSpace
 from learnact.training.lock import only_one
 
 HELD_OUT = 0.05
-"""Share of the tokens, from the end, that is validation where no text is given for it."""
+"""Share of the tokens, from the end, that is held out where no text is given for it."""
+FORMAT = 2
+"""Of the record: what an earlier one lacks is prepared again."""
 GROUP = 64  # pieces tokenized at a time, then recorded
 RECORD = "tokens.json"
 SPLITS = ("train", "validation")
@@ -31,10 +34,11 @@ SPLITS = ("train", "validation")
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token numbers of a training and a validation text, and how many different ones there are."""
+    """Token numbers of three disjoint texts, and how many different ones there are."""
 
     train: np.ndarray
-    validation: np.ndarray
+    validation: np.ndarray  # the first half of the held-out text
+    test: np.ndarray  # the second half
     vocabulary: int
     record: dict[str, Any]  # where they come from, with digests
 
@@ -66,18 +70,21 @@ def prepare(
 ) -> Path:
     """Tokenize texts into `folder` (default: one of the cache, named by their digest); go on where it was left.
 
-    Without `data`, the text is the language reference of this Python. Raises BadData, and NoSpace.
+    Without `data`, the text is the language reference of this Python. Raises BadData, also where held-out text is in
+    the text to train on, and NoSpace.
     """
     if validation and not data:
         raise BadData("a validation text needs a text to train on; give --data too")
     encoder = tokenizer_of(tokenizer)
-    sources: dict[str, list[Source]] = {
-        "train": sources_of(data) if data else [_reference("train")],
-        "validation": sources_of(validation) if data else [_reference("validation")],
+    sources = {
+        "train": sources_of(data, training=True) if data else Found([_reference("train")], []),
+        "validation": sources_of(validation) if data else Found([_reference("validation")], []),
     }
+    refuse_shared_sources(sources["train"].sources, sources["validation"].sources)
     asked = {
+        "format": FORMAT,
         "tokenizer": encoder.digest,
-        "sources": {split: [source.identity for source in found] for split, found in sources.items()},
+        "sources": {split: [source.identity for source in found.sources] for split, found in sources.items()},
     }
     key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     folder = folder or cache_folder() / f"tokens-{key[:16]}"
@@ -86,12 +93,12 @@ def prepare(
     return folder
 
 
-def _prepare_into(
-    folder: Path, key: str, sources: dict[str, list[Source]], encoder: TextTokenizer, quiet: bool
-) -> None:
+def _prepare_into(folder: Path, key: str, sources: dict[str, Found], encoder: TextTokenizer, quiet: bool) -> None:
     if (folder / RECORD).is_file():
         if json.loads((folder / RECORD).read_text(encoding="utf-8"))["key"] != key:
-            raise BadData(f"{folder} holds the tokens of another text; choose another folder")
+            raise BadData(
+                f"{folder} holds the tokens of another text, or as another version wrote them; choose another folder"
+            )
         return
     record: dict[str, Any] = {
         "key": key,
@@ -103,11 +110,25 @@ def _prepare_into(
     try:
         for split in SPLITS:
             record[split] = _write(folder, split, key, sources[split], encoder, quiet)
+        _refuse_overlap(folder, record)
     except (OSError, WriteError) as err:
         raise NoSpace(
             f"cannot write tokens to {folder}: {getattr(err, 'strerror', None) or err}; what is there is kept"
         ) from err
     write_whole(folder / RECORD, json.dumps(record, indent=1) + "\n", force=True)
+
+
+def _refuse_overlap(folder: Path, record: dict[str, Any]) -> None:
+    if not record["validation"]["tokens"]:
+        return
+    try:
+        train, held_out = (np.memmap(folder / f"{s}.bin", dtype=record["dtype"], mode="r") for s in SPLITS)
+        refuse_shared_text(train, held_out)
+    except BadData:
+        for split in SPLITS:
+            for ending in ("bin", "journal"):
+                (folder / f"{split}.{ending}").unlink()
+        raise
 
 
 def open_tokens(folder: Path) -> Tokens:
@@ -124,16 +145,30 @@ def open_tokens(folder: Path) -> Tokens:
     for split, array in zip(SPLITS, arrays, strict=True):
         if len(array) != record[split]["tokens"]:
             raise BadData(f"{folder}/{split}.bin has {len(array)} tokens, {RECORD} says {record[split]['tokens']}")
-    train, validation = arrays
-    if not len(validation):
+    train, held_out = arrays
+    if not len(held_out):
         cut = int(len(train) * (1 - HELD_OUT))
-        train, validation = train[:cut], train[cut:]
-    return Tokens(train, validation, record["vocabulary"], record)
+        train, held_out = train[:cut], train[cut:]
+    half = len(held_out) // 2
+    return Tokens(train, held_out[:half], held_out[half:], record["vocabulary"], record)
 
 
-def _write(
-    folder: Path, split: str, key: str, sources: Sequence[Source], encoder: TextTokenizer, quiet: bool
-) -> dict[str, Any]:
+def account(record: dict[str, Any]) -> list[str]:
+    """What a prepared text was made of and what its folders held besides, a line for each text."""
+    lines = []
+    for split in SPLITS:
+        about = record[split]
+        if not about["sources"]:
+            lines.append(f"{split} and test text: the last {HELD_OUT:.0%} of it, a half each")
+            continue
+        name = split if split == "train" else f"{split} and test"
+        left = f"; left: {shortened(about['left'])}" if about.get("left") else ""
+        lines.append(f"{name} text: {about['tokens']:,} tokens of {shortened(about['sources'])}{left}")
+    return lines
+
+
+def _write(folder: Path, split: str, key: str, found: Found, encoder: TextTokenizer, quiet: bool) -> dict[str, Any]:
+    sources = found.sources
     with (
         GrowingArray(folder, split, key, _dtype(encoder)) as out,
         tqdm(unit="tok", unit_scale=True, initial=out.state.tokens, desc=split, disable=quiet or None) as bar,
@@ -147,7 +182,12 @@ def _write(
                 bar.update(len(block))
         if sources and out.state.tokens <= len(sources):
             raise BadData(f"the text is empty: {', '.join(s.name for s in sources)}")
-        return {"tokens": out.state.tokens, "digest": out.state.digest, "sources": [s.name for s in sources]}
+        return {
+            "tokens": out.state.tokens,
+            "digest": out.state.digest,
+            "sources": [s.name for s in sources],
+            "left": found.left,
+        }
 
 
 def _encode(encoder: TextTokenizer, texts: Sequence[str], *, each_ends: bool, last_ends: bool) -> np.ndarray:
@@ -176,7 +216,7 @@ def _groups(source: Source, skip: int) -> Iterator[tuple[int, list[str], bool]]:
 
 def _reference(split: str) -> Memory:
     corpus = load_corpus()
-    text = corpus.train if split == "train" else corpus.validation
+    text = corpus.train if split == "train" else corpus.held_out
     return Memory(f"python-reference:{split}:{corpus.digest[:16]}", text)
 
 

@@ -13,11 +13,13 @@ from learnact.training.data.tokens import Tokens
 from learnact.training.errors import BadData
 
 Batch = dict[str, Tensor]
+HELD_OUT = ("validation", "test")
+"""What is looked at during a run, and what only once, after its last step."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of a text at random places for training, one after another for validation.
+    """Windows at random places of the text to train on; of the others at most `eval_windows`, spread evenly over each.
 
     A batch is {"tokens": int64 of shape (micro_batch, context + 1)}: inputs and, shifted by one, targets.
     Raises BadData for a text shorter than one window.
@@ -30,7 +32,7 @@ class Windows:
     seed: int
 
     def __post_init__(self) -> None:
-        for split in ("train", "validation"):
+        for split in ("train", *HELD_OUT):
             found = len(getattr(self.tokens, split))
             if found <= self.context:
                 raise BadData(
@@ -44,17 +46,20 @@ class Windows:
         starts = torch.randint(len(self.tokens.train) - self.context, (self.micro_batch,), generator=draw)
         return self._windows(self.tokens.train, starts.tolist())
 
-    @property
-    def validation_batches(self) -> int:
-        """How many batches the validation takes; the last may be smaller."""
-        windows = min(self.eval_windows, (len(self.tokens.validation) - 1) // self.context)
-        return -(-windows // self.micro_batch)
+    def held_out_batches(self, split: str) -> int:
+        """How many batches the validation or the test takes; the last may be smaller."""
+        return -(-len(self._spread(split)) // self.micro_batch)
 
-    def validation(self, number: int) -> Batch:
-        """Validation batch `number`: neighbouring windows."""
-        windows = min(self.eval_windows, (len(self.tokens.validation) - 1) // self.context)
-        mine = range(number * self.micro_batch, min((number + 1) * self.micro_batch, windows))
-        return self._windows(self.tokens.validation, [k * self.context for k in mine])
+    def held_out(self, split: str, number: int) -> Batch:
+        """Batch `number` of the validation or the test."""
+        starts = self._spread(split)[number * self.micro_batch : (number + 1) * self.micro_batch]
+        return self._windows(getattr(self.tokens, split), starts)
+
+    def _spread(self, split: str) -> list[int]:
+        """First tokens of the windows: the text is cut into windows, of which these are at equal distances."""
+        there = (len(getattr(self.tokens, split)) - 1) // self.context
+        taken = min(self.eval_windows, there)
+        return [k * there // taken * self.context for k in range(taken)]
 
     def _windows(self, text: np.ndarray, starts: list[int]) -> Batch:
         rows = [text[s : s + self.context + 1].astype(np.int64) for s in starts]

@@ -15,6 +15,8 @@ from learnact.files import write_whole
 from learnact.training.run.trackers import Trackers
 
 NAME = "metrics.jsonl"
+OF_THE_END = {"test", "learned"}
+"""Kinds that are written after the last step: a run that goes on from there writes them again."""
 
 
 class Log:
@@ -22,7 +24,8 @@ class Log:
 
     def __init__(self, folder: Path, step: int, steps: int, trackers: Trackers) -> None:
         path = folder / NAME
-        lines = [line for line in read(folder) if line["step"] <= step] if path.is_file() and step else []
+        before = read(folder) if path.is_file() and step else []
+        lines = [line for line in before if line["step"] <= step and line["kind"] not in OF_THE_END]
         write_whole(path, "".join(f"{json.dumps(line)}\n" for line in lines), force=True)
         self._file = path.open("a", encoding="utf-8", newline="\n")
         self._trackers = trackers
@@ -35,9 +38,9 @@ class Log:
         if kind == "train":
             self._bar.update(1)
             self._bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
-        elif kind == "eval":
+        elif kind in {"eval", "test"}:
             scores = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-            self.say(f"step {step}: validation {scores}")
+            self.say(f"step {step}: {'validation' if kind == 'eval' else kind} {scores}")
         self._trackers.write(kind, step, values)
 
     def say(self, text: str) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
 
 from learnact.training.config import Config
 from learnact.training.data.randomness import seed_of
@@ -24,9 +23,11 @@ from learnact.training.errors import TrainError
 from learnact.training.model.swap import Swapped
 from learnact.training.run.checkpoint import Store, collect
 from learnact.training.run.evaluate import evaluate
+from learnact.training.run.feed import feed
 from learnact.training.run.log import Log
 from learnact.training.run.processes import gather_rows, unsynchronized, whole
 from learnact.training.run.recipe import Average, rate, set_rate
+from learnact.training.run.speed import Meter
 from learnact.training.run.task import Batches, Task, to_device
 from learnact.training.run.watch import Place, as_record, note_parameter_gradients, watching
 
@@ -60,6 +61,7 @@ def train(training: Training, store: Store, log: Log | None, first: int) -> None
     """
     config, clock = training.config, time.perf_counter()
     batches = _feed(training, first)
+    meter = Meter(training.accelerator.device, config.batch * training.task.per_sample, training.task.counted)
     if first == 0:
         _evaluate(training, log, 0)
     training.model.train()
@@ -67,12 +69,17 @@ def train(training: Training, store: Store, log: Log | None, first: int) -> None
         done = step + 1
         last = done == config.steps
         if step % config.watch_every == 0 or last:
-            with watching(training.places, _rounds(training)) as seen, torch.compiler.set_stance("force_eager"):
+            with (
+                meter.step(watched=True),
+                watching(training.places, _rounds(training)) as seen,
+                torch.compiler.set_stance("force_eager"),
+            ):
                 loss, norm = update(training, batches, step, seen)
             if log:
                 log.write("watch", done, layers=as_record(seen))
         else:
-            loss, norm = update(training, batches, step, [])
+            with meter.step(watched=False):
+                loss, norm = update(training, batches, step, [])
         if log:
             log.write(
                 "train",
@@ -86,6 +93,8 @@ def train(training: Training, store: Store, log: Log | None, first: int) -> None
             what = f"the loss of step {done} is {loss}" if not math.isfinite(loss) else GRADIENT.format(done, norm)
             raise Diverged(f"{what}; lower --lr or --lr-factor, or choose another --start")
         if done % config.eval_every == 0 or last:
+            if log:
+                log.write("speed", done, **meter.read())
             _evaluate(training, log, done)
         if done % config.checkpoint_every == 0 or last:
             state = collect(training.model, training.optimizer, training.average, keep=log is not None)
@@ -141,42 +150,21 @@ def _evaluate(training: Training, log: Log | None, done: int) -> None:
 
 
 def _feed(training: Training, first: int) -> Iterator[Batch]:
+    """The micro-batches of this process, in order."""
     config, accelerator = training.config, training.accelerator
-    schedule = _Schedule(
-        training.task.batches,
-        first,
-        config.steps,
-        range(accelerator.process_index, config.micro_batches, accelerator.num_processes),
-    )
-    on_gpu = accelerator.device.type == "cuda"
-    return _unwrapped(DataLoader(schedule, batch_size=None, num_workers=config.workers, pin_memory=on_gpu))
-
-
-def _unwrapped(batches: Iterable[Batch | TrainError]) -> Iterator[Batch]:
-    for batch in batches:
-        if isinstance(batch, TrainError):
-            raise batch
-        yield batch
+    micros = range(accelerator.process_index, config.micro_batches, accelerator.num_processes)
+    numbers = range((config.steps - first) * len(micros))
+    return feed(numbers, _Schedule(training.task.batches, first, micros), config.workers, accelerator.device)
 
 
 @dataclass(frozen=True)
-class _Schedule(Dataset[Batch | TrainError]):
-    """The micro-batches of one process, in order; an error is raised as it is.
-
-    Raised in a worker, it would come out of the loader with the worker's whole traceback as its message.
-    """
+class _Schedule:
+    """From how many micro-batches this process has had to the next one; an object, for workers may have to load it."""
 
     batches: Batches
     first: int
-    steps: int
     micros: range
 
-    def __len__(self) -> int:
-        return (self.steps - self.first) * len(self.micros)
-
-    def __getitem__(self, index: int) -> Batch | TrainError:
-        step, k = divmod(index, len(self.micros))
-        try:
-            return self.batches.batch(self.first + step, self.micros[k])
-        except TrainError as err:
-            return err
+    def __call__(self, number: int) -> Batch:
+        step, k = divmod(number, len(self.micros))
+        return self.batches.batch(self.first + step, self.micros[k])

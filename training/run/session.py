@@ -23,8 +23,9 @@ from learnact.training.lock import only_one
 from learnact.training.model.activation import Choice, choose, install
 from learnact.training.model.calibrate import InputMoments
 from learnact.training.model.swap import Swapped
-from learnact.training.run import log
+from learnact.training.run import learned, log
 from learnact.training.run.checkpoint import State, Store, Tensors, collect, load_weights, restore
+from learnact.training.run.evaluate import evaluate
 from learnact.training.run.log import Log
 from learnact.training.run.loop import Diverged, Training, train
 from learnact.training.run.processes import connect, distribute
@@ -156,6 +157,11 @@ def _train(
     first, state, complaints = found if found else (0, None, [])
     model, places, moments = build(config, task, choice, calibrated=state is None)
     size = sum(p.numel() * p.element_size() for p in model.parameters())
+    begun = {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "activation_parameters": learned.count(places),
+        "coefficients": learned.coefficients(places, dict(model.named_parameters(remove_duplicate=False))),
+    }
     main = accelerator.is_main_process
     if main:
         _begin(out, record, choice)  # now that all that was asked for could be built
@@ -169,11 +175,12 @@ def _train(
     records = _records(config, out, first) if main else None
     try:
         if records:
+            for line in task.account:
+                records.say(line)
             for complaint in complaints:
                 records.say(f"{complaint}; going on from step {first}")
             if first == 0:
-                count = sum(p.numel() for p in model.parameters())
-                records.write("begin", 0, parameters=count, calibration=[_plain(m) for m in moments])
+                records.write("begin", 0, **begun, calibration=[_plain(m) for m in moments])
         train(training, store, records, first)
         return _finish(out, training, records)
     except Diverged as err:
@@ -191,14 +198,18 @@ def _records(config: Config, out: Path, first: int) -> Log:
 
 def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any]:
     state = collect(training.model, training.optimizer, training.average, keep=records is not None)
+    test = evaluate(training.task, training.model, training.accelerator, training.average, "test")
     result: dict[str, Any] = {}
     if records:
+        steps, weights = training.config.steps, state.get("average", state["weights"])
+        records.write("test", steps, **test)
+        records.write("learned", steps, coefficients=learned.coefficients(training.places, weights))
         _save(out / "model", training.model, state)
         lines = list(log.read(out))
         evaluations = [line for line in lines if line["kind"] == "eval"]
         final = {k: v for k, v in evaluations[-1].items() if k not in {"kind", "step"}}
         best = min(line["loss"] for line in evaluations)
-        result = {"status": COMPLETE, "steps": training.config.steps, "final": final, "best_loss": best}
+        result = {"status": COMPLETE, "steps": steps, "final": final, "best_loss": best, "test": test}
         _result(out, result)
     training.accelerator.wait_for_everyone()
     return result
@@ -221,9 +232,15 @@ def _compare(out: Path, record: dict[str, Any]) -> None:
         return
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
+        before = old["config"].get("evaluation", "an earlier version's validation, without a test")
         odd = differences(_identity(old), _identity(record))
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         raise BadConfig(f"{path} cannot be read ({err}); choose another folder") from err
+    if before != record["config"]["evaluation"]:
+        raise BadConfig(
+            f"{out} was begun under {before}, now it is {record['config']['evaluation']}: their scores do not compare; "
+            "choose another --out, nothing was changed"
+        )
     if odd:
         raise BadConfig(f"{out} holds another run ({'; '.join(odd[:3])}); choose another --out, nothing was changed")
 
@@ -234,7 +251,7 @@ def _identity(record: dict[str, Any]) -> dict[str, Any]:
         **config,
         "activation file": record["activation"]["sha256"],
         **{f"original's {k}": v for k, v in record.get("original", {"config": {}})["config"].items()},
-        "data": {k: v for k, v in record["data"].items() if k not in {"name", "tokenizer", "key"}},
+        "data": {k: v for k, v in record["data"].items() if k not in {"name", "tokenizer", "key", "left"}},
     }
 
 

@@ -14,7 +14,7 @@ from learnact.training.config import Config, Convnext, Gpt2
 from learnact.training.data.images import DIGITS, open_images
 from learnact.training.data.pictures import Pictures
 from learnact.training.data.tokenizer import BYTES
-from learnact.training.data.tokens import open_text
+from learnact.training.data.tokens import account, open_text
 from learnact.training.data.windows import Batch, Windows
 from learnact.training.model.models import build_convnext, build_gpt2
 
@@ -34,12 +34,11 @@ class Batches(Protocol):
     def batch(self, step: int, micro: int) -> Batch:
         """Training micro-batch `micro` of `step`."""
 
-    @property
-    def validation_batches(self) -> int:
-        """How many there are."""
+    def held_out_batches(self, split: str) -> int:
+        """How many there are for the validation or the test."""
 
-    def validation(self, number: int) -> Batch:
-        """Validation batch `number`."""
+    def held_out(self, split: str, number: int) -> Batch:
+        """Batch `number` of the validation or the test."""
 
 
 class Task(Protocol):
@@ -51,11 +50,19 @@ class Task(Protocol):
 
     @property
     def batches(self) -> Batches:
-        """Of both splits."""
+        """Of all splits."""
 
     @property
     def unit(self) -> str:
         """Of the loss."""
+
+    @property
+    def counted(self) -> str:
+        """What a throughput counts: tokens or images."""
+
+    @property
+    def per_sample(self) -> int:
+        """How many of them a sample is."""
 
     @property
     def data(self) -> dict[str, Any]:
@@ -65,6 +72,10 @@ class Task(Protocol):
     def places(self) -> Places:
         """Where it was found."""
 
+    @property
+    def account(self) -> list[str]:
+        """What of it was taken and what was left, to be said."""
+
     def build(self) -> nn.Module:
         """The model with the seed's first weights and GELU in every place."""
 
@@ -72,7 +83,7 @@ class Task(Protocol):
         """Mean training loss of a micro-batch."""
 
     def score(self, model: nn.Module, batch: Batch) -> tuple[int, dict[str, float]]:
-        """Size of a validation batch and the sums of its scores, `loss` among them."""
+        """Size of a held-out batch and the sums of its scores, `loss` among them."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,15 @@ class LanguageModelling:
     data: dict[str, Any]
     places: Places
     unit: str = "nats per token"
+    counted: str = "tokens"
+
+    @property
+    def per_sample(self) -> int:
+        return self.config.context
+
+    @property
+    def account(self) -> list[str]:
+        return account(self.data)
 
     def build(self) -> nn.Module:
         return build_gpt2(self.config, self.vocabulary, self.vocabulary - 1)
@@ -101,7 +121,7 @@ class LanguageModelling:
 
 @dataclass(frozen=True)
 class ImageClassification:
-    """Name the class of an image; training targets are soft, validation counts the first and the first five."""
+    """Name the class of an image; training targets are soft, scores count the first and the first five."""
 
     config: Convnext
     batches: Pictures
@@ -109,6 +129,14 @@ class ImageClassification:
     data: dict[str, Any]
     places: Places
     unit: str = "nats per image"
+    counted: str = "images"
+    per_sample: int = 1
+
+    @property
+    def account(self) -> list[str]:
+        train, validation, test = self.data["images"]
+        left = f"; left: {self.data['left']:,} files that are no images by their endings" if self.data["left"] else ""
+        return [f"{train:,} images to train on, {validation:,} to validate on, {test:,} to test on{left}"]
 
     def build(self) -> nn.Module:
         return build_convnext(self.config, self.classes)
@@ -139,7 +167,8 @@ def open_task(config: Config, places: Places) -> Task:
     about = {
         "name": images.name,
         "digest": images.digest,
-        "images": [len(images.train.labels), len(images.validation.labels)],
+        "images": [len(part.labels) for part in (images.train, images.validation, images.test)],
+        "left": images.left,
     }
     return ImageClassification(config, Pictures(images, config), images.classes, about, places)
 

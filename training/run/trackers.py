@@ -18,7 +18,8 @@ PROJECT = "learnact"
 """What W&B calls a project and MLflow an experiment; MLFLOW_EXPERIMENT_NAME has priority there."""
 IDS = "trackers.json"
 """Under what a service knows the run: one that goes on, goes on there."""
-CURVES = {"train": ("loss", "lr", "gradient_norm"), "eval": ("loss", "accuracy", "accuracy_5")}
+SCORES = ("loss", "accuracy", "accuracy_5")
+CURVES = {"train": ("loss", "lr", "gradient_norm"), "eval": SCORES, "test": SCORES}
 PLACE = ("before", "after", "gradient_after")
 
 

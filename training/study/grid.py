@@ -61,7 +61,7 @@ def grid(
 
     So an interrupted study has compared all settings on the seeds that are done. An activation may have options of its
     own, `hermite:3@balanced,lr=4e-3`, and one of them several values, `lr=2e-3|4e-3`, a setting each. `words` are the
-    other arguments of each run, `classical_words` those of a run without activation parameters, where they differ.
+    other arguments of each run, `classical_words` those of a run with a classical activation, where they differ.
     Raises UnknownName, BadConfig.
     """
     settings = [setting for name in activations for setting in _settings(name, starts)]
@@ -71,7 +71,7 @@ def grid(
     classical = {(name, start): not choose(name, start).learnable for name, start, _ in settings}
     if all(classical.values()) and spared != words:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in FOR_GENERATED)
-        raise BadConfig(f"no activation of this study has parameters; leave out {options}")
+        raise BadConfig(f"no activation of this study is generated, for which {options} are; leave them out")
     cells = []
     for seed in seeds:
         for name, start, options in settings:

@@ -36,15 +36,16 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ((*TINY, "-a", "hermitte:3"), "hermite"),
         ((*TINY, "-a", "hermite:3@gello"), "did you mean gelu"),
         ((*TINY, "-a", "hermite:3@gelu", "--start", "relu"), "two starts"),
-        ((*TINY, "-a", "gelu", "--calibrate", "unit"), "no parameters, for which --calibrate is"),
+        ((*TINY, "-a", "gelu", "--calibrate", "unit"), "--calibrate is for generated activations, found gelu"),
+        ((*TINY, "-a", "prelu", "--calibrate", "unit"), "--calibrate is for generated activations, found prelu"),
         ((*TINY, "-a", "relu", "--start", "balanced"), "relu has no starts"),
         ((*TINY, "-a", "hermite:3", "--shared", "--per-channel"), "cannot be one per channel"),
         ((*TINY, "--preset", "huge"), "tiny, small"),
         ((*TINY, "--micro-batch", "3"), "no multiple"),
         ((*TINY, "--context", "500000"), "smaller --context"),
         ((*TINY, "-a", "hermite:5@"), "'hermite:5@' is not SPEC@START"),
-        ((*TINY, "-a", "gelu", "--shared"), "no parameters, for which --shared is"),
-        ((*TINY, "-a", "gelu", "--lr-factor", "2"), "no parameters, for which --lr-factor is"),
+        ((*TINY, "-a", "gelu", "--shared"), "--shared is for generated activations, found gelu"),
+        ((*TINY, "-a", "gelu", "--lr-factor", "2"), "--lr-factor is for generated activations, found gelu"),
         ((*TINY, "--validation", "some.txt"), "needs a text to train on"),
         ((*DIGITS, "--image-size", "30"), "multiple of 8"),
         ((*DIGITS, "--data", "no-folder"), "no images at no-folder"),
@@ -228,7 +229,8 @@ def test_prepare_says_how_much_there_is(tmp_path: Path, capsys: pytest.CaptureFi
         capsys, "prepare", "--data", tmp_path / "a.txt", tmp_path / "b.txt", "--out", tmp_path / "tokens"
     )
     assert code == 0, err
-    assert "381 tokens to train on, 21 to validate on" in out
+    assert "381 tokens to train on, 10 to validate on, 11 to test on" in out
+    assert f"train text: 402 tokens of {tmp_path / 'a.txt'}, {tmp_path / 'b.txt'}\n" in out
 
 
 def test_a_prepared_text_keeps_its_tokenizer_and_validation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -316,7 +318,7 @@ def test_a_study_refuses_options_before_any_run(tmp_path: Path, capsys: pytest.C
         (("--data", "missing.txt"), "no text missing.txt"),
         (("-a", "hermite:3", "--calibrate", "bogus"), "bogus"),
         (("-a", "hermite:3@"), "no start after the @"),
-        (("--lr-factor", "2"), "no activation of this study has parameters"),
+        (("--lr-factor", "2"), "no activation of this study is generated"),
     ):
         code, _, err = command(capsys, "study", "gpt2", "-a", "gelu", *words, "--out", tmp_path / "study")
         assert code == 2

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from PIL import Image
 
 from learnact.training.config import Convnext
 from learnact.training.data.augment import OPERATIONS, center_crop, erase, pad_crop, rand_augment, random_resized_crop
-from learnact.training.data.images import open_images
+from learnact.training.data.images import InFiles, Part, open_images
 from learnact.training.data.mix import mix, soft_targets
 from learnact.training.data.pictures import Pictures
 from learnact.training.errors import BadData
+from learnact.training.run.evaluate import evaluate
 from learnact.training.run.presets import configure
 
 ROUNDING = 1e-6
@@ -52,7 +57,8 @@ def write_folder(root: Path, size: tuple[int, int] = (40, 30)) -> None:
 def test_cifar_files_are_read_pixel_by_pixel(tmp_path: Path) -> None:
     rows = write_cifar(tmp_path)
     data = open_images(str(tmp_path), 32)
-    assert (len(data.train.labels), len(data.validation.labels), data.classes) == (20, 4, 10)
+    assert [len(part.labels) for part in (data.train, data.validation, data.test)] == [20, 2, 2]
+    assert data.classes == 10
     assert data.train.labels[:4].tolist() == rows[:, 0].tolist()
     pixels = np.asarray(data.train.image(2))
     assert pixels[5, 7].tolist() == [rows[2, 1 + c * 1024 + 5 * 32 + 7] for c in range(3)]
@@ -89,7 +95,8 @@ def test_a_folder_of_classes(tmp_path: Path) -> None:
     assert np.asarray(data.train.image(4))[0, 0].tolist() == [200, 20, 0]
     batches = Pictures(data, config(image_size=16, patch=1, resize="random-crop"))
     assert batches.batch(0, 0)["pixels"].shape == (16, 3, 16, 16)
-    assert batches.validation(0)["pixels"].shape == (6, 3, 16, 16)
+    assert batches.held_out("validation", 0)["pixels"].shape == (3, 3, 16, 16)
+    assert batches.held_out("test", 0)["pixels"].shape == (3, 3, 16, 16)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40), "truncated"])
@@ -138,11 +145,13 @@ def test_a_batch_is_told_by_its_number_alone() -> None:
 
 def test_training_pixels_are_normalized_and_validation_is_plain() -> None:
     pictures = Pictures(open_images("digits", 8), config())
-    plain = torch.cat([pictures.validation(k)["pixels"] for k in range(pictures.validation_batches)])
+    plain = torch.cat(
+        [pictures.held_out("validation", k)["pixels"] for k in range(pictures.held_out_batches("validation"))]
+    )
     assert len(plain) == len(pictures.data.validation.labels)
-    assert plain.mean().abs() < 0.1  # the held-out fifth is not quite the mean of the rest
+    assert plain.mean().abs() < 0.1  # the held-out tenth is not quite the mean of the rest
     assert plain.std() == pytest.approx(1, abs=0.1)
-    assert pictures.validation(0)["pixels"].equal(pictures.validation(0)["pixels"])
+    assert pictures.held_out("test", 0)["pixels"].equal(pictures.held_out("test", 0)["pixels"])
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
@@ -193,3 +202,60 @@ def test_mixed_targets_are_the_shares_of_the_pixels(mixup: float, cutmix: float)
 def test_smoothing_spreads_a_share_over_all_classes() -> None:
     target = soft_targets(torch.tensor([1]), 4, 0.1)
     assert target[0].tolist() == pytest.approx([0.025, 0.925, 0.025, 0.025], abs=ROUNDING)
+
+
+def test_validation_and_test_share_no_image_and_are_drawn_once_for_all() -> None:
+    data, again = open_images("digits", 8), open_images("digits", 8)
+    assert isinstance(data.validation, Part)
+    assert isinstance(data.test, Part)
+    assert set(data.validation.numbers).isdisjoint(data.test.numbers)
+    assert len(data.validation.labels) + len(data.test.labels) == len(data.validation.whole.labels)
+    assert np.array_equal(data.validation.labels, again.validation.labels)
+    image = data.test.whole.image(int(data.test.numbers[3]))
+    assert np.array_equal(np.asarray(data.test.image(3)), np.asarray(image))
+
+
+def test_a_folder_with_validation_and_test_has_them_as_they_are(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    for name in ("ant", "bee"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        Image.new("RGB", (20, 20), (9, 9, 9)).save(tmp_path / "test" / name / "0.PNG")
+        (tmp_path / "test" / name / "notes.txt").write_text("of the photographer")
+    data = open_images(str(tmp_path), 16)
+    assert [len(part.labels) for part in (data.train, data.validation, data.test)] == [6, 6, 2]
+    assert np.asarray(data.test.image(1))[0, 0].tolist() == [9, 9, 9]
+    assert data.left == 2
+
+
+def test_images_that_are_trained_on_are_not_held_out(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    shutil.rmtree(tmp_path / "val")
+    (tmp_path / "val").symlink_to(tmp_path / "train")
+    with pytest.raises(BadData, match=r"val is the folder train"):
+        open_images(str(tmp_path), 16)
+
+
+def test_names_of_many_images_are_one_array(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    train = open_images(str(tmp_path), 16).train
+    assert isinstance(train, InFiles)
+    assert train.names.dtype.kind == "S"
+    assert train.path(4) == tmp_path / "train/bee/1.png"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_held_out_images_are_decoded_by_workers(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each batch tells by which process it was made."""
+    batches = SimpleNamespace(
+        held_out_batches=lambda split: 5,
+        held_out=lambda split, number: {"pid": torch.tensor(os.getpid()), "number": torch.tensor(number)},
+    )
+    seen: list[dict[str, torch.Tensor]] = []
+    task = SimpleNamespace(
+        batches=batches,
+        config=SimpleNamespace(workers=workers),
+        score=lambda model, batch: (seen.append(batch), (1, {"loss": float(batch["number"])}))[1],
+    )
+    assert evaluate(task, torch.nn.Linear(1, 1), Accelerator(cpu=True), split="test") == {"loss": 2.0}  # type: ignore[arg-type]
+    assert [int(batch["number"]) for batch in seen] == list(range(5))
+    assert (os.getpid() in {int(batch["pid"]) for batch in seen}) is (workers == 0)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tokenizers import ByteLevelBPETokenizer
 
-from learnact.training.data import sources, tokens
+from learnact.training.data import overlap, sources, tokens
 from learnact.training.data.sources import TextFile, sources_of
 from learnact.training.data.tokenizer import END_OF_TEXT, Bytes, tokenizer_of
 from learnact.training.data.tokens import GROUP, open_text, open_tokens, prepare
@@ -36,7 +36,7 @@ def text(tmp_path: Path) -> Path:
 
 def all_tokens(folder: Path) -> np.ndarray:
     found = open_tokens(folder)
-    return np.concatenate([found.train, found.validation])
+    return np.concatenate([found.train, found.validation, found.test])
 
 
 def test_plain_gzip_and_xz_give_the_same_tokens(tmp_path: Path, text: Path) -> None:
@@ -61,12 +61,13 @@ def test_a_folder_is_all_its_texts_in_order_each_with_an_end(tmp_path: Path) -> 
 
 def test_without_a_validation_text_the_end_is_held_out(tmp_path: Path, text: Path) -> None:
     alone = open_text([str(text)], [], "bytes")
-    assert len(alone.validation) == pytest.approx(tokens.HELD_OUT * len(TEXT), abs=2)
+    assert len(alone.validation) == pytest.approx(tokens.HELD_OUT / 2 * len(TEXT), abs=2)
+    assert bytes([*alone.train, *alone.validation, *alone.test][:-1]).decode() == TEXT
     other = tmp_path / "other.txt"
     other.write_text("another text")
     both = open_text([str(text)], [str(other)], "bytes")
     assert len(both.train) == len(TEXT) + 1
-    assert bytes(both.validation[:-1].tolist()) == b"another text"
+    assert bytes([*both.validation, *both.test][:-1]) == b"another text"
 
 
 def test_pairs_of_local_files_are_gpt2s_way_and_keep_documents_apart(tmp_path: Path, text: Path) -> None:
@@ -181,14 +182,102 @@ def test_a_batch_is_told_by_its_number_alone(windows: Windows) -> None:
     assert all(bytes(row.tolist()).decode() in TEXT for row in first)
 
 
-def test_validation_is_every_window_once(windows: Windows) -> None:
-    rows = [row.tolist() for k in range(windows.validation_batches) for row in windows.validation(k)["tokens"]]
-    kept = windows.tokens.validation
-    assert len(rows) == (len(kept) - 1) // 16
-    assert [t for row in rows for t in row[1:]] == kept[1 : 16 * len(rows) + 1].tolist()
+def rows(windows: Windows, split: str) -> list[list[int]]:
+    batches = (windows.held_out(split, k)["tokens"] for k in range(windows.held_out_batches(split)))
+    return [row.tolist() for batch in batches for row in batch]
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_validation_and_test_are_every_window_of_their_half_once(windows: Windows, split: str) -> None:
+    kept = getattr(windows.tokens, split)
+    found = rows(windows, split)
+    assert len(found) == (len(kept) - 1) // 16
+    assert [t for row in found for t in row[1:]] == kept[1 : 16 * len(found) + 1].tolist()
+
+
+def test_few_windows_lie_at_equal_distances_over_the_whole_half() -> None:
+    """The text counts, so that a window tells where it lies."""
+    held_out = np.arange(20_000, dtype=np.uint16)
+    text = tokens.Tokens(held_out, held_out[:10_000], held_out[10_000:], 1 << 16, {})
+    windows = Windows(text, context=16, micro_batch=4, eval_windows=10, seed=0)
+    for split, begin in (("validation", 0), ("test", 10_000)):
+        starts = [row[0] for row in rows(windows, split)]
+        assert len(starts) == 10
+        assert starts[0] == begin
+        assert starts == [begin + 16 * (k * (9_999 // 16) // 10) for k in range(10)]
+    first, second = (({t for row in rows(windows, s) for t in row}) for s in ("validation", "test"))
+    assert first.isdisjoint(second)
+
+
+def test_of_a_folder_documentation_and_held_out_text_are_left_and_said(tmp_path: Path) -> None:
+    folder = tmp_path / "books"
+    taken = ["a.txt", "contest.txt", "sub/b.md", "testament.txt"]
+    left = {
+        "README.md": "documentation",
+        "sub/LICENSE.txt": "documentation",
+        "wiki.valid.txt": "held out by its name",
+        "books_test-001.txt": "held out by its name",
+        "held-out/c.txt": "held out by its name",
+        "cover.png": "no text by its ending",
+        ".cache/d.txt": "hidden",
+    }
+    for number, name in enumerate([*taken, *left]):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"text number {number}")
+    found = sources_of([str(folder)], training=True)
+    assert sorted(s.name for s in found.sources) == sorted(str(folder / n) for n in taken)
+    assert sorted(found.left) == sorted(f"{name} ({reason})" for name, reason in left.items())
+    said = tokens.account(open_text([str(folder)], [], "bytes").record)
+    assert "tokens of" in said[0]
+    assert "left: .cache/d.txt (hidden)" in said[0]
+    named = sources_of([str(folder / "README.md")], training=True)
+    assert [s.name for s in named.sources] == [str(folder / "README.md")], "what is named itself is taken"
+    held_out = sources_of([str(folder / "held-out")])
+    assert len(held_out.sources) == 1
+
+
+def test_a_folder_of_nothing_but_held_out_text_is_no_text_to_train_on(tmp_path: Path) -> None:
+    (tmp_path / "valid.txt").write_text("held out")
+    with pytest.raises(BadData, match=r"no text to train on.*left: valid\.txt \(held out by its name\)"):
+        sources_of([str(tmp_path)], training=True)
+
+
+def different(seed: int, size: int) -> str:
+    return bytes(np.random.Generator(np.random.PCG64(seed)).integers(97, 123, size, dtype=np.uint8)).decode()
+
+
+def test_held_out_text_that_is_trained_on_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "books"
+    folder.mkdir()
+    for number, name in enumerate(("a.txt", "b.txt")):
+        (folder / name).write_text(different(number, 9000))
+    with pytest.raises(BadData, match=r"b\.txt is in the text to train on"):
+        prepare([str(folder)], [str(folder / ".." / "books" / "b.txt")], "bytes", quiet=True)
+    (tmp_path / "copy.gz").write_bytes(gzip.compress((folder / "b.txt").read_bytes()))
+    (tmp_path / "piece.txt").write_text((folder / "a.txt").read_text()[3000:6001])
+    for name, count in (("copy.gz", "32 of 32"), ("piece.txt", "22 of 23")):  # its end is no end there
+        with pytest.raises(BadData, match=rf"{count} stretches of 128 tokens"):
+            prepare([str(folder)], [str(tmp_path / name)], "bytes", tmp_path / "out", quiet=True)
+        assert not (tmp_path / "out").exists(), "nothing is half-written"
+
+
+def test_a_stretch_that_two_texts_share_is_no_overlap(tmp_path: Path) -> None:
+    licence = "This text is in the public domain. " * 10
+    for number, name in enumerate(("a.txt", "other.txt")):
+        (tmp_path / name).write_text(licence + different(number, 90_000))
+    found = open_text([str(tmp_path / "a.txt")], [str(tmp_path / "other.txt")], "bytes")
+    assert len(found.train) > 90_000
+
+
+def test_a_stretch_is_found_at_the_border_of_two_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlap, "BLOCK", 1000)
+    train = np.random.Generator(np.random.PCG64(0)).integers(0, 50_000, 5000, dtype=np.uint16)
+    overlap.refuse_shared_text(train, train[::-1].copy())
+    with pytest.raises(BadData, match="1 of 1 stretches"):
+        overlap.refuse_shared_text(train, train[950:1060])
 
 
 def test_a_text_shorter_than_a_window_says_how_short(tmp_path: Path) -> None:
     (tmp_path / "short.txt").write_text("too short")
-    with pytest.raises(BadData, match=r"validation text has 1 tokens, one window takes 17|train text has 9 tokens"):
+    with pytest.raises(BadData, match=r"validation text has 0 tokens, one window takes 17|train text has 9 tokens"):
         Windows(open_text([str(tmp_path / "short.txt")], [], "bytes"), 16, 4, 8, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from learnact.training.data.windows import Batch
 from learnact.training.run import loop, session
 from learnact.training.run.session import open_run
 from learnact.training.run.task import LanguageModelling
+from learnact.training.study.page.runs import group, read_runs
 from learnact.transformers import from_pretrained
 
 pytestmark = pytest.mark.xdist_group("train_runs")  # one worker: the first run is shared
@@ -51,6 +53,7 @@ import sys
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
+from learnact.training.study.page.runs import group, read_runs
 from learnact.transformers import from_pretrained
 expected = load_file(sys.argv[2])["logits"]
 model, report = from_pretrained(sys.argv[1], output_loading_info=True)
@@ -99,6 +102,81 @@ def test_a_run_leaves_its_settings_numbers_and_a_model(gelu: Path) -> None:
     result = json.loads((gelu / "result.json").read_text())
     assert result["status"] == "complete"
     assert result["final"]["loss"] == [line for line in found if line["kind"] == "eval"][-1]["loss"]
+
+
+def test_the_test_text_is_scored_once_after_the_last_step(gelu: Path) -> None:
+    found = lines(gelu)
+    (test,) = (line for line in found if line["kind"] == "test")
+    assert test["step"] == 6
+    assert found.index(test) > max(k for k, line in enumerate(found) if line["kind"] == "eval")
+    validation = [line for line in found if line["kind"] == "eval"][-1]["loss"]
+    assert test["loss"] != validation
+    assert json.loads((gelu / "result.json").read_text())["test"] == {"loss": test["loss"]}
+
+
+def test_a_run_tells_its_speed_memory_and_parameters(gelu: Path) -> None:
+    every = [json.loads(line) for line in (gelu / "metrics.jsonl").read_text().splitlines()]
+    model = open_run(gelu)
+    begun = next(line for line in every if line["kind"] == "begin")
+    assert begun["parameters"] == sum(p.numel() for p in model.parameters())
+    assert (begun["activation_parameters"], begun["coefficients"]) == (0, [])
+    speeds = [line for line in every if line["kind"] == "speed"]
+    assert [s["step"] for s in speeds] == [line["step"] for line in every if line["kind"] == "eval"][1:]
+    total = [line for line in every if line["kind"] == "train"][-1]["seconds"]
+    for speed in speeds:
+        assert 0 < speed["step_seconds"] < total
+        assert speed["tokens_per_second"] * speed["step_seconds"] == pytest.approx(4 * 16, rel=1e-4)
+        assert speed["peak_memory_bytes"] > begun["parameters"] * 16
+        assert speed["memory_of"] == "process"
+
+
+@pytest.mark.parametrize(
+    ("words", "count", "same"),
+    [
+        (("-a", "hermite:3"), 8, False),
+        (("-a", "hermite:3", "--shared"), 4, True),
+        (("-a", "hermite:3", "--per-channel"), 512, False),
+        (("-a", "prelu"), 2, False),
+    ],
+)
+def test_what_the_activations_learned_is_in_the_log(
+    words: tuple[str, ...], count: int, same: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = command(capsys, *TINY, *words, "--out", tmp_path / "run")
+    assert code == 0, err
+    begun = lines(tmp_path / "run")[0]
+    assert begun["activation_parameters"] == count
+    last = lines(tmp_path / "run")[-1]
+    assert last["kind"] == "learned"
+    model = open_run(tmp_path / "run")
+    for at_first, place in zip(begun["coefficients"], last["coefficients"], strict=True):
+        module = model.get_submodule(place["path"])
+        (values,) = place["parameters"].values()
+        (parameter,) = module.parameters()
+        if "--per-channel" in words:
+            assert values["mean"] == pytest.approx(parameter.mean(-1).tolist(), rel=1e-6)
+            assert values["deviation"] == pytest.approx(parameter.std(-1, correction=0).tolist(), rel=1e-5)
+        else:
+            assert values == pytest.approx(parameter.flatten().tolist(), rel=1e-8)
+        assert at_first["parameters"] != place["parameters"], "it moved"
+    one, other = (place["parameters"] for place in last["coefficients"])
+    assert (one == other) is same
+
+
+def test_a_run_from_before_there_was_a_test_text_is_not_gone_on_with(
+    gelu: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "old"
+    shutil.copytree(gelu, out)
+    record = json.loads((out / "config.json").read_text())
+    del record["config"]["evaluation"]
+    (out / "config.json").write_text(json.dumps(record))
+    (out / "result.json").unlink()
+    before = sorted((p, p.stat().st_mtime_ns) for p in out.rglob("*") if p.is_file() and p.name != ".lock")
+    code, _, err = command(capsys, *TINY, "--out", out)
+    assert code == 2
+    assert "old was begun under an earlier version's validation, without a test, now it is windows over" in err
+    assert sorted((p, p.stat().st_mtime_ns) for p in out.rglob("*") if p.is_file() and p.name != ".lock") == before
 
 
 def test_a_complete_run_is_not_run_again(gelu: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -285,20 +363,35 @@ def test_a_batch_that_processes_cannot_share_is_refused(tmp_path: Path, capsys: 
     assert "found one" in complaint(err)
 
 
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that has learned something, and is scored on enough text to see a shape become better."""
+    out = tmp_path_factory.mktemp("learned") / "gelu"
+    words = (*TINY, "--batch", "32", "--steps", "100", "--eval-every", "50", "--eval-windows", "200")
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--out", str(out)])
+    assert left.value.code == 0
+    return out
+
+
 def test_finetuning_starts_near_the_original_and_moves_only_shapes(
-    gelu: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    learned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "tuned"
-    words = ("finetune", gelu, "-a", "hermite:5", "--steps", "30", "--max-gap", FIT, "--lr", "0.01", "--cpu")
+    words = ("finetune", learned, "-a", "hermite:5", "--steps", "60", "--max-gap", FIT, "--lr", "0.03", "--cpu")
     code, said, err = command(capsys, *words, "--out", out)
     assert code == 0, err
     scores = json.loads((out / "finetune.json").read_text())
     assert abs(scores["swapped"]["loss"] - scores["original"]["loss"]) < FIT
     assert scores["tuned"]["loss"] < scores["swapped"]["loss"]
     assert [line.split()[0] for line in said.splitlines()[-3:]] == ["original", "swapped", "tuned"]
-    before, after = open_run(gelu).state_dict(), open_run(out).state_dict()
+    before, after = open_run(learned).state_dict(), open_run(out).state_dict()
     moved = {name for name in after if name not in before or not torch.equal(before[name], after[name])}
     assert moved == {f"transformer.h.{k}.mlp.act.coefficients" for k in range(2)}
+    record = json.loads((out / "config.json").read_text())
+    assert (record["original"]["config"]["seed"], record["original"]["activation"]["label"]) == (0, "gelu")
+    (tuned,) = group(read_runs([out]))
+    assert tuned.name == "hermite:5@gelu, calibrated to 1, from gelu"
 
 
 def test_a_swap_that_costs_more_than_stated_trains_nothing(

@@ -1,0 +1,61 @@
+"""How long a step takes, how much it gets through, and how much memory that needs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import torch
+
+KILOBYTE = 1024  # in which Linux counts the memory of a process
+
+
+class Meter:
+    """Times of the steps since it was last read; a watched step, which does more and is not compiled, is apart."""
+
+    def __init__(self, device: torch.device, per_step: int, counted: str) -> None:
+        """`per_step` is how many of `counted`, tokens or images, all processes take in a step."""
+        self.device, self.per_step, self.counted = device, per_step, counted
+        self._plain: list[float] = []
+        self._watched: list[float] = []
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    @contextmanager
+    def step(self, *, watched: bool) -> Iterator[None]:
+        """Time what happens within; waiting for data counts, evaluation and checkpoints lie outside."""
+        began = time.perf_counter()
+        yield
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        (self._watched if watched else self._plain).append(time.perf_counter() - began)
+
+    def read(self) -> dict[str, Any]:
+        """Median time of a step, throughput at it and peak memory, ready for the log; empty without a step."""
+        times = self._plain or self._watched
+        if not times:
+            return {}
+        self._plain, self._watched = [], []
+        typical = median(times)
+        return {
+            "step_seconds": float(f"{typical:.5g}"),
+            f"{self.counted}_per_second": float(f"{self.per_step / typical:.5g}"),
+            "peak_memory_bytes": peak_memory(self.device),
+            "memory_of": "GPU" if self.device.type == "cuda" else "process",
+        }
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Bytes that tensors took at most on a GPU, else that this process did; None where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415  Windows has none
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * KILOBYTE
