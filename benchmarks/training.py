@@ -17,8 +17,8 @@ from benchmarks.tables import provenance, save, table
 from learnact import LearnactError
 from learnact.training.run.presets import PRESETS
 from learnact.training.study.page import charts
-from learnact.training.study.page.render import EXPLANATION, final_table
-from learnact.training.study.page.runs import Group, group, read_runs
+from learnact.training.study.page.final import final_table
+from learnact.training.study.page.runs import Group, Run, group, read_runs
 
 UNSAID = {
     "activation",
@@ -36,17 +36,22 @@ UNSAID = {
 
 
 def rows(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """One row a run: its setting, seed, status and final validation scores."""
+    """One row a run: its setting, seed, status, final validation scores and test scores."""
     return [
         {
             "setting": g.name,
             "seed": run.config["seed"],
             "status": run.status,
-            **{k: v for k, v in (run.of("eval")[-1] if run.of("eval") else {}).items() if k not in {"kind", "step"}},
+            **_last(run, "eval"),
+            **{f"test_{k}": v for k, v in _last(run, "test").items()},
         }
         for g in groups
         for run in g.runs
     ]
+
+
+def _last(run: Run, kind: str) -> dict[str, Any]:
+    return {k: v for line in run.of(kind)[-1:] for k, v in line.items() if k not in {"kind", "step"}}
 
 
 def common(groups: Sequence[Group]) -> dict[str, Any]:
@@ -71,7 +76,7 @@ def page(groups: Sequence[Group], name: str, about: dict[str, Any]) -> str:
             "",
             f"    {command(groups)}",
             "",
-            EXPLANATION.format(baseline=scores.baseline),
+            scores.explanation,
             "",
             table(scores.head, [[f"**{c.text}**" if c.clear else c.text for c in row] for row in scores.rows]),
             "",
@@ -124,7 +129,9 @@ def main() -> int:
         about = provenance()
         save(options.out / f"{options.name}.json", {**about, "settings": common(groups), "rows": rows(groups)})
         (options.out / f"{options.name}.md").write_text(page(groups, options.name, about))
-        (options.out / f"{options.name}.svg").write_text(charts.losses(groups, groups[0].runs[0].record["unit"]))
+        (options.out / f"{options.name}.svg").write_text(
+            charts.svg(charts.losses(groups, groups[0].runs[0].record["unit"]))
+        )
     return 0
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from learnact.training.study.page.runs import Group
 
 MOST_SEEDS = 1000
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> list[int]:
@@ -94,7 +95,7 @@ def study(
     for outcome in failed:
         click.echo(f"failed: {outcome.cell.folder} (exit {outcome.code}): {outcome.message}", err=True)
     if len(failed) < len(outcomes):
-        from learnact.training.study.page.render import final_table  # noqa: PLC0415
+        from learnact.training.study.page.final import final_table  # noqa: PLC0415
         from learnact.training.study.page.runs import group, read_runs  # noqa: PLC0415
 
         groups = group(read_runs([out]))
@@ -107,15 +108,43 @@ def study(
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", "-o", default="report.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
-def report(runs: tuple[Path, ...], out: Path) -> None:
-    """Write one HTML page over all runs at or below RUNS: curves, final table, shapes, moments through the depth."""
+@click.option("--out", "-o", default="report.html", show_default=True, type=_FILE, help="The page.")
+@click.option("--baseline", default="", metavar="NAME", help="What to compare with; else the first classical one.")
+@click.option("--csv", "csv_file", type=_FILE, help="The final table, all digits.")
+@click.option("--latex", "latex_file", type=_FILE, help="The final table as a tabular of booktabs.")
+@click.option(
+    "--figures", type=click.Path(file_okay=False, path_type=Path), help="Folder for each figure, SVG and PDF."
+)
+def report(
+    runs: tuple[Path, ...],
+    out: Path,
+    baseline: str,
+    csv_file: Path | None,
+    latex_file: Path | None,
+    figures: Path | None,
+) -> None:
+    """Write one HTML page over all runs at or below RUNS: final table, curves, cost, shapes, moments through the depth.
+
+    A run that is given twice counts once.
+    """
     from learnact.files import write_whole  # noqa: PLC0415
-    from learnact.training.study.page.render import final_table, page  # noqa: PLC0415
+    from learnact.training.study.page import charts, render  # noqa: PLC0415
+    from learnact.training.study.page.final import final_table  # noqa: PLC0415
     from learnact.training.study.page.runs import group, read_runs  # noqa: PLC0415
 
-    write_whole(out, page(runs), force=True)
-    click.echo(f"{final_table(group(read_runs(runs))).text()}\n\n{out} written")
+    scores = final_table(group(read_runs(runs)), baseline)
+    content: dict[Path, str | bytes] = {out: render.page(scores)}
+    if csv_file:
+        content[csv_file] = scores.csv()
+    if latex_file:
+        content[latex_file] = scores.latex()
+    if figures:
+        for name, figure in render.figures(scores.groups).items():
+            content |= {figures / f"{name}.{ending}": kept for ending, kept in charts.files(figure).items()}
+    for path, whole in content.items():
+        write_whole(path, whole, force=True)
+    written = [str(path) for path in (out, csv_file, latex_file, figures) if path]
+    click.echo(f"{scores.text()}\n\n{scores.explanation}\n\n{', '.join(written)} written")
 
 
 def attributed(groups: Sequence[Group], cells: Sequence[Cell], parts: Mapping[str, str]) -> list[Effect]:

@@ -25,11 +25,17 @@ MANY = [colormaps["tab20"](k) for k in (*range(0, 20, 2), *range(1, 20, 2))]
 """Colours of more than ten settings; more than twenty repeat them."""
 LEGEND_BESIDE = 8
 """So many settings hide the curves that a legend is laid over."""
+LOSSES_CAPTION = (
+    "Line: the mean over the seeds that ended, whose number is in brackets. Band: from the least to the greatest of "
+    "them at each step; a single seed has none. Of a setting of which no seed ended, all that were begun, dashed, up "
+    f"to the last step that they share. Training loss: each run's mean over the last {SMOOTHING:.0%} of its steps. The "
+    "axes leave out the beginning, which is far above."
+)
 STYLE = {"svg.hashsalt": "learnact", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
 
 
-def losses(groups: Sequence[Group], unit: str) -> str:
-    """Validation and training loss over the steps: mean over seeds, and a band from the least to the greatest."""
+def losses(groups: Sequence[Group], unit: str) -> Figure:
+    """Validation and training loss over the steps, as LOSSES_CAPTION says."""
     with plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=False)
         draw_losses(left, right, groups, unit)
@@ -37,7 +43,7 @@ def losses(groups: Sequence[Group], unit: str) -> str:
             left.legend(frameon=False, fontsize=8)
         else:
             figure.legend(*left.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=7)
-        return _svg(figure)
+        return figure
 
 
 def draw_losses(left: Axes, right: Axes, groups: Sequence[Group], unit: str) -> None:
@@ -58,7 +64,7 @@ def draw_shape(axis: Axes, place: Mapping[str, Any], color: Any, *, first: bool,
     axis.plot(x, place["curve"], "--" if first else "-", color=color, linewidth=1.2, label=label)
 
 
-def depth(groups: Sequence[Group]) -> str:
+def depth(groups: Sequence[Group]) -> Figure:
     """Mean squares around each activation, gradients and q-slopes over the depth, at the first and the last look."""
     panels = (
         ("mean square of the input", lambda place: place["before"], "log"),
@@ -70,7 +76,7 @@ def depth(groups: Sequence[Group]) -> str:
         figure, axes = plt.subplots(1, len(panels), figsize=(14, 3.4), layout="constrained")
         for axis, (title, value, scale) in zip(axes, panels, strict=True):
             for color, group in zip(colors(len(groups)), groups, strict=True):
-                looks = group.runs[0].of("watch")
+                looks = group.shown.of("watch")
                 for look, style in ((looks[0], "--"), (looks[-1], "-")) if looks else ():
                     heights = [value(place) for place in look["layers"]]
                     axis.plot(range(len(heights)), heights, style, marker=".", color=color, label=group.name)
@@ -80,12 +86,12 @@ def depth(groups: Sequence[Group]) -> str:
         handles, labels = axes[0].get_legend_handles_labels()
         once = {label: handle for handle, label in zip(handles, labels, strict=True)}  # the last look's, solid
         figure.legend(once.values(), once.keys(), loc="outside right upper", frameon=False, fontsize=7)
-        return _svg(figure)
+        return figure
 
 
-def history(group: Group) -> str:
+def history(group: Group) -> Figure:
     """What each activation was fed and what its learned shape does to it, over the steps; a line per place."""
-    looks = group.runs[0].of("watch")
+    looks = group.shown.of("watch")
     panels = (
         ("standard deviation of the input", lambda place: place["sigma"]),
         ("E[F²] of the learned shape", lambda place: place["law"]["value"]),
@@ -102,12 +108,12 @@ def history(group: Group) -> str:
                 axis.plot(steps, heights, color=color, linewidth=1.2, marker=".", markersize=3)
             axis.set(title=title, xlabel="step")
             axis.grid(alpha=0.25)
-        return _svg(figure)
+        return figure
 
 
-def shapes(group: Group) -> str:
+def shapes(group: Group) -> Figure:
     """Each place's activation at every look, from light to dark, over three deviations of its input at the time."""
-    looks = group.runs[0].of("watch")
+    looks = group.shown.of("watch")
     places = len(looks[0]["layers"])
     columns = min(6, places)
     rows = -(-places // columns)
@@ -123,7 +129,7 @@ def shapes(group: Group) -> str:
             axis.set_title(f"{number}", fontsize=8)
             axis.tick_params(labelsize=6)
             axis.grid(alpha=0.25)
-        return _svg(figure)
+        return figure
 
 
 def colors(count: int) -> list[Any]:
@@ -138,12 +144,15 @@ def shades(count: int) -> list[Any]:
 
 
 def _band(axis: Axes, group: Group, color: Any, curve: Callable[[Run], list[tuple[float, float]]]) -> None:
-    curves = [dict(curve(run)) for run in group.runs]
+    """What LOSSES_CAPTION says, of one setting."""
+    ended = bool(group.complete)
+    curves = [dict(curve(run)) for run in group.complete or group.runs]
     steps = sorted(set.intersection(*(set(c) for c in curves)))
     if not steps:
         return
     heights = np.array([[c[s] for s in steps] for c in curves])
-    axis.plot(steps, heights.mean(0), color=color, linewidth=1.3, label=f"{group.name} ({len(curves)})")
+    label = f"{group.name} ({len(curves)}{'' if ended else ' not ended'})"
+    axis.plot(steps, heights.mean(0), "-" if ended else "--", color=color, linewidth=1.3, label=label)
     if len(curves) > 1:
         axis.fill_between(steps, heights.min(0), heights.max(0), color=color, alpha=0.15, linewidth=0)
 
@@ -168,8 +177,18 @@ def _zoom(axis: Axes) -> None:
         axis.set_ylim(heights.min() - margin, heights.max() + margin)
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """The figure as one `<svg>` element; closes it."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    with plt.rc_context(STYLE):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
     return text.getvalue()[text.getvalue().index("<svg") :]
+
+
+def files(figure: Figure) -> dict[str, bytes]:
+    """Ending -> the figure as a file of that kind, the same bytes every time; closes it."""
+    content = io.BytesIO()
+    with plt.rc_context(STYLE):
+        figure.savefig(content, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return {"svg": svg(figure).encode(), "pdf": content.getvalue()}

@@ -1,87 +1,70 @@
-"""From runs to the page, and to the same table as text."""
+"""From runs to the page, and to its figures as files."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files as resources
-from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
-from learnact.training.study.page import charts
-from learnact.training.study.page.runs import Group, group, read_runs
-from learnact.training.study.page.statistics import difference, estimate, scores
-from learnact.training.study.tables import table
-
-SCORES = ("loss", "accuracy", "accuracy_5")
-EXPLANATION = (
-    "Means over seeds with 95 % intervals of Student's t. Differences are taken seed by seed against {baseline}, for "
-    "equal seeds have equal first weights and equal batches; bold where the interval leaves out zero. Several "
-    "comparisons are made at once, so one bold number in twenty is chance."
-)
+from learnact.training.study.page import charts, costs
+from learnact.training.study.page.final import Table
+from learnact.training.study.page.runs import Group
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of the table."""
-
-    text: str
-    clear: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """The final scores of every group."""
-
-    head: list[str]
-    rows: list[list[Cell]]
-    baseline: str
-
-    def text(self) -> str:
-        """Aligned columns for a terminal."""
-        return table(self.head, [[cell.text for cell in row] for row in self.rows])
-
-
-def final_table(groups: Sequence[Group]) -> Table:
-    """One row per group; the first group with a classical activation, else the first, is the baseline."""
-    baseline = groups[0]
-    present = [s for s in SCORES if any(scores(g, s) for g in groups)]
-    head = ["setting", "seeds", *(h for s in present for h in (s.replace("_", " "), "difference"))]
-    rows = []
-    for member in groups:
-        row = [Cell(member.name), Cell(f"{len(member.complete)}/{len(member.runs)}")]
-        for score in present:
-            own = estimate(list(scores(member, score).values()))
-            row.append(Cell(own.text() if own else "none"))
-            gap = difference(member, baseline, score) if member is not baseline else None
-            row.append(Cell(gap.text(sign=True), gap.clear) if gap else Cell(""))
-        rows.append(row)
-    return Table(head, rows, baseline.name)
-
-
-def page(places: Sequence[Path]) -> str:
-    """The HTML of all runs at or below the places. Raises BadData where there is none, or they do not compare."""
-    runs = read_runs(places)
-    groups = group(runs)
+def page(scores: Table) -> str:
+    """The HTML of all runs behind a table."""
+    groups = scores.groups
+    runs = [run for group in groups for run in group.runs]
     first = runs[0]
-    scores_table = final_table(groups)
     template = (resources(__package__) / "page.html.jinja").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    watched = [g for g in groups if g.runs[0].of("watch")]
+    watched = _watched(groups)
+    cost_head, cost_rows = costs.costs(groups)
     return environment.from_string(template).render(
         title=f"{first.config['task']} {first.config['preset']}: {len(groups)} settings, {len(runs)} runs",
         about=f"{first.config['steps']} steps of {first.config['batch']} samples; loss in {first.record['unit']}.",
-        head=scores_table.head,
-        rows=scores_table.rows,
-        explanation=EXPLANATION.format(baseline=scores_table.baseline),
-        faults=[
-            f"{run.folder.name} is {run.status} and counts in no mean." for run in runs if run.status != "complete"
-        ],
-        losses=Markup(charts.losses(groups, first.record["unit"])),
-        depth=Markup(charts.depth(watched)),
-        shapes=[{"name": g.name, "pictures": [Markup(charts.shapes(g)), Markup(charts.history(g))]} for g in watched],
-        runs=[{"name": r.folder.name, "settings": json.dumps(r.record, indent=1)} for r in runs],
+        head=scores.head,
+        rows=scores.rows,
+        explanation=scores.explanation,
+        faults=[f"{run.folder} is {run.status} and counts in no mean." for run in runs if run.status != "complete"],
+        losses=_picture(charts.losses(groups, first.record["unit"])),
+        losses_caption=charts.LOSSES_CAPTION,
+        cost_head=cost_head,
+        cost_rows=cost_rows,
+        cost_explanation=costs.EXPLANATION,
+        depth=_picture(charts.depth(watched)),
+        shapes=[_shape(group) for group in watched],
+        runs=[{"name": str(r.folder), "settings": json.dumps(r.record, indent=1)} for r in runs],
     )
+
+
+def figures(groups: Sequence[Group]) -> dict[str, Figure]:
+    """Name -> every figure of the page, to be written one by one."""
+    found = {"losses": charts.losses(groups, groups[0].runs[0].record["unit"])}
+    watched = _watched(groups)
+    if watched:
+        found["depth"] = charts.depth(watched)
+    for number, member in enumerate(watched, 1):
+        name = "-".join("".join(c if c.isalnum() else " " for c in member.name).split())
+        found[f"shapes-{number}-{name}"] = charts.shapes(member)
+        found[f"history-{number}-{name}"] = charts.history(member)
+    return found
+
+
+def _watched(groups: Sequence[Group]) -> list[Group]:
+    return [group for group in groups if group.shown.of("watch")]
+
+
+def _shape(group: Group) -> dict[str, Any]:
+    head, rows = costs.learned(group.shown)
+    pictures = [_picture(charts.shapes(group)), _picture(charts.history(group))]
+    return {"name": group.name, "run": str(group.shown.folder), "pictures": pictures, "head": head, "rows": rows}
+
+
+def _picture(figure: Figure) -> Markup:
+    return Markup(charts.svg(figure))

@@ -49,10 +49,10 @@ class Run:
         return [line for line in self.lines if line["kind"] == kind]
 
     def final(self, score: str) -> float | None:
-        """The last validation score; None for a run that did not end."""
-        if self.status != "complete":
-            return None
-        return self.of("eval")[-1].get(score)
+        """`validation loss`, `test accuracy`: the last such score; None for a run that did not end or has none."""
+        split, _, name = score.partition(" ")
+        lines = self.of("eval" if split == "validation" else split)
+        return lines[-1].get(name) if self.status == "complete" and lines else None
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,11 @@ class Group:
         """Those that ended, by seed."""
         ended = (run for run in self.runs if run.status == "complete")
         return sorted(ended, key=lambda run: run.replicate)
+
+    @property
+    def shown(self) -> Run:
+        """The run that stands for all where only one is drawn: the first that ended, if any did."""
+        return next(iter(self.complete), self.runs[0])
 
     @property
     def generated(self) -> bool:
@@ -100,6 +105,8 @@ def group(runs: Sequence[Run]) -> list[Group]:
     data = {json.dumps([r.config["task"], r.record["unit"], _digests(r.record["data"])], sort_keys=True) for r in runs}
     if len(data) > 1:
         raise BadData(f"the runs are on {len(data)} different data sets or tasks; report them one by one")
+    if len({r.config.get("evaluation") for r in runs}) > 1:
+        raise BadData("some of the runs were validated as earlier versions did, without a test; report them apart")
     own = _differing([run.config for run in runs])
     originals = _differing([run.record["original"]["config"] for run in runs if "original" in run.record])
     files = _files([run.record["activation"] | {"asked": run.config["activation"]} for run in runs])
