@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 
-KILOBYTE = 1024  # in which Linux counts the memory of a process
+STATUS = Path("/proc/self/status")
+"""Where Linux tells the peak memory of a process; other systems have no such file."""
+KILOBYTE = 1024  # its unit
 
 
 class Meter:
@@ -53,9 +55,7 @@ def peak_memory(device: torch.device) -> int | None:
     """Bytes that tensors took at most on a GPU, else that this process did; None where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    if sys.platform == "win32":
+    if not STATUS.is_file():
         return None
-    import resource  # noqa: PLC0415  Windows has none
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * KILOBYTE
+    lines = STATUS.read_text(encoding="utf-8").splitlines()
+    return next((int(line.split()[1]) * KILOBYTE for line in lines if line.startswith("VmHWM:")), None)

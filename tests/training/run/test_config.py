@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from learnact.training.config import Config, differences, from_json, to_json
+from learnact.training.config import Config, Gpt2, differences, from_json, to_json
 from learnact.training.errors import BadConfig
 from learnact.training.model.models import build_convnext, build_gpt2
 from learnact.training.run.presets import PRESETS, configure
@@ -29,6 +29,18 @@ def test_the_published_sizes() -> None:
         assert sum(p.numel() for p in build_gpt2(small, 50257, 50256).parameters()) == 124_475_904  # 50257 padded by 47
         assert sum(p.numel() for p in build_convnext(tiny, 1000).parameters()) == 28_589_128
     assert small.batch * small.context == 491_520
+
+
+@pytest.mark.parametrize("width", [128, 768])
+def test_the_input_of_a_first_activation_has_the_sigma_that_the_page_says(width: int) -> None:
+    """A layer norm of unit variance through weights of N(0, 0.02^2): 0.02 sqrt(width), to a few percent."""
+    config = configure("gpt2", "tiny", {"width": width, "layers": 1, "context": 32})
+    assert isinstance(config, Gpt2)
+    model, fed = build_gpt2(config, 257, 256), []
+    model.transformer.h[0].mlp.act.register_forward_pre_hook(lambda _, inputs: fed.append(inputs[0].std().item()))
+    with torch.no_grad():
+        model(input_ids=torch.randint(257, (4, 32), generator=torch.Generator().manual_seed(0)))
+    assert fed[0] == pytest.approx(0.02 * math.sqrt(width), rel=0.05)
 
 
 def test_a_short_trial_is_a_short_version_of_the_recipe() -> None:
