@@ -87,7 +87,7 @@ def _backward(program: Program, arguments: Sequence[str], unpack: Sequence[str])
             "(x,) = ctx.saved_tensors",
             f"dtype, wide = x.dtype, {_wide(arguments)}",
             "grad, x = grad.to(wide), x.to(wide)",
-            "if torch.compiler.is_compiling():  # a new tensor: else Inductor would save what the forward computed of x",
+            "if torch.compiler.is_compiling():  # a new tensor: else Inductor saves what the forward made of x",
             "    x = torch.where(grad > 0.0, x, x)",
             *statements,
             "return (grad * slope).to(dtype)",

@@ -126,8 +126,7 @@ def verify(
 def _load(subject: Subject, stack: ExitStack) -> Finding:
     """Execute the file until the stack closes; it must define STARTS, the class and the function."""
     subject.module = stack.enter_context(executed(subject.path))
-    names = (subject.activation.names.cls, subject.activation.names.slug)
-    names = names if subject.fixed else ("STARTS", *names)
+    names = (*(() if subject.fixed else ("STARTS",)), subject.activation.names.cls, subject.activation.names.slug)
     missing = [name for name in names if not hasattr(subject.module, name)]
     expect(not missing, f"the file does not define {', '.join(missing)}")
     return Finding(0.0, 0.0, f"defines {', '.join(names)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def check_names(subject: Subject) -> Finding:
     expected = ["x", *(v.name for v in activation.parameters)]
     expect(positional == expected, f"{names.slug} takes {positional}, declared are {expected}")
     options = {p.name: p.default for p in function if p.kind is p.KEYWORD_ONLY}
-    wanted = {} if subject.fixed else {"channel_dim": -1}
+    wanted: dict[str, Any] = {} if subject.fixed else {"channel_dim": -1}
     expect(options == wanted, f"{names.slug} has the options {options}, not {wanted}")
     starts = tuple(subject.starts)
     if not subject.fixed:

@@ -191,4 +191,4 @@ def joined(parts: Sequence[Array]) -> Array:
 
 def double(t: Tensor) -> Array:
     """A tensor's values as a numpy array of doubles."""
-    return t.detach().double().numpy()
+    return t.detach().double().numpy(force=True)  # forward mode answers with tensors of zeros that have no memory

@@ -11,7 +11,7 @@ import sympy as sp
 import torch
 from modules import module_of
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from learnact import classical_names, derive, emit, load, start, verify
 from learnact.compiler.resolve.declaration import Declaration
@@ -19,25 +19,25 @@ from learnact.compiler.resolve.registry import resolve
 from learnact.errors import BadExpression, LearnactError, UnknownName
 
 OF_TORCH: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "relu6": F.relu6,
-    "leaky_relu": F.leaky_relu,
-    "relu2": lambda x: F.relu(x).square(),
-    "leaky_relu2": lambda x: F.leaky_relu(x, 0.5).square(),
-    "gelu": F.gelu,
-    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
-    "silu": F.silu,
-    "mish": F.mish,
+    "relu": functional.relu,
+    "relu6": functional.relu6,
+    "leaky_relu": functional.leaky_relu,
+    "relu2": lambda x: functional.relu(x).square(),
+    "leaky_relu2": lambda x: functional.leaky_relu(x, 0.5).square(),
+    "gelu": functional.gelu,
+    "gelu_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "silu": functional.silu,
+    "mish": functional.mish,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
-    "softplus": lambda x: F.softplus(x, threshold=40.0),
-    "softsign": F.softsign,
-    "elu": F.elu,
-    "selu": F.selu,
-    "hardtanh": F.hardtanh,
-    "hardsigmoid": lambda x: F.relu6(x + 3) / 6,  # of torch's own ones the slope in float64 has eight digits
-    "hardswish": lambda x: x * F.relu6(x + 3) / 6,
-    "serf": lambda x: x * torch.erf(F.softplus(x, threshold=40.0)),
+    "softplus": lambda x: functional.softplus(x, threshold=40.0),
+    "softsign": functional.softsign,
+    "elu": functional.elu,
+    "selu": functional.selu,
+    "hardtanh": functional.hardtanh,
+    "hardsigmoid": lambda x: functional.relu6(x + 3) / 6,  # of torch's own ones the slope in float64 has eight digits
+    "hardswish": lambda x: x * functional.relu6(x + 3) / 6,
+    "serf": lambda x: x * torch.erf(functional.softplus(x, threshold=40.0)),
     "erf": torch.erf,
     "gaussian": lambda x: torch.exp(-x.square() / 2),
     "sine": torch.sin,

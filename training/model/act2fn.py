@@ -44,7 +44,8 @@ def register(cls: Any, start: str = "") -> str:
     Generated classes and SPECs need no registration. A class of an emitted file does, in every process that loads the
     model. Raises UnknownName for a start that the class does not have, BadModel for what is no learnable activation.
     """
-    if not (isinstance(cls, type) and hasattr(cls, "learnable_activation")):
+    is_emitted = isinstance(cls, type) and hasattr(cls, "learnable_activation")
+    if not is_emitted:
         raise BadModel(f"register takes a class that learnact emitted, such as Hermite5, found {cls!r}")
     if start and start not in cls.starts:
         raise UnknownName(f"start of {cls.spec}", start, cls.starts)

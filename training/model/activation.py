@@ -81,7 +81,7 @@ SCALED = "scaled_"
 
 
 def is_plain(name: str, start: str = "") -> bool:
-    """Whether it is an activation as it is, with nothing to start or to train: `gelu` without a start, say; `prelu` has parameters."""
+    """Whether it is a function of transformers, `gelu` or `prelu`, or a classical one of ours, without a start."""
     own = name in ACT2FN and not name.startswith(act2fn.PREFIXES)
     return not start and (own or name in classical_names())
 

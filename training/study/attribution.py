@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from scipy import stats
+from statistics import stdev
 
 from learnact.errors import UnknownName
 from learnact.training.errors import BadConfig
+from learnact.training.study.page.statistics import Estimate, estimate, holm, paired_p
 from learnact.training.study.tables import table
 
-PARTS = ("raw", "gain", "scaled", "scales learned", "shape", "shape learned")
+Scores = Mapping[tuple[int, ...], float]
+"""Seed -> loss, as `statistics.scores` gives them."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,7 @@ class Effect:
     """What a part is worth, over the seeds that both settings have."""
 
     comparison: Comparison
-    seeds: int
-    mean: float  # of the paired difference; below 0 is a lower loss
-    half: float  # half of the 95 % interval of Student's t
+    difference: Estimate  # paired; below 0 is a lower loss
     size: float  # Cohen's d of the paired differences
     p: float  # two-sided, of the paired t test
     corrected: float  # the same after Holm's correction over all comparisons made
@@ -73,41 +71,36 @@ def comparisons(names: Mapping[str, str]) -> list[Comparison]:
     return [Comparison(part, names[a], names[b]) for part, a, b in pairs]
 
 
-def effects(compared: Sequence[Comparison], scores: Mapping[str, Mapping[int, float]]) -> list[Effect]:
+def effects(compared: Sequence[Comparison], scores: Mapping[str, Scores]) -> list[Effect]:
     """Paired by seed; `scores` has setting -> seed -> loss. Raises BadConfig with fewer than two seeds in common."""
-    found = []
+    found: list[tuple[Comparison, Estimate, float, float]] = []
     for c in compared:
-        seeds = sorted(scores[c.setting].keys() & scores[c.against].keys())
-        if len(seeds) < 2:
+        ours, theirs = scores[c.setting], scores[c.against]
+        seeds = sorted(ours.keys() & theirs.keys())
+        gaps = [ours[seed] - theirs[seed] for seed in seeds]
+        difference, p = estimate(gaps), paired_p([ours[s] for s in seeds], [theirs[s] for s in seeds])
+        if difference is None or p is None:
             raise BadConfig(f"{c.setting} and {c.against} have {len(seeds)} seeds in common; an interval takes two")
-        gaps = np.array([scores[c.setting][s] - scores[c.against][s] for s in seeds])
-        test = stats.ttest_1samp(gaps, 0.0)
-        interval = test.confidence_interval(0.95)
-        spread = float(gaps.std(ddof=1))
-        size = float(gaps.mean()) / spread if spread else 0.0
-        found.append((c, len(seeds), float(gaps.mean()), float(interval.high - interval.low) / 2, size, test.pvalue))
+        spread = stdev(gaps)
+        found.append((c, difference, difference.mean / spread if spread else 0.0, p))
     corrected = holm([p for *_, p in found])
     return [Effect(*values, corrected=q) for values, q in zip(found, corrected, strict=True)]
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """p-values after Holm's step-down correction, in the given order (Holm 1979)."""
-    order = sorted(range(len(p)), key=lambda k: p[k])
-    out, highest = [0.0] * len(p), 0.0
-    for rank, k in enumerate(order):
-        highest = max(highest, min(1.0, (len(p) - rank) * float(p[k])))
-        out[k] = highest
-    return out
 
 
 def text(found: Sequence[Effect]) -> str:
     """The table for a terminal, and how to read it."""
     head = ["part", "seeds", "difference", "d", "p", "p, corrected"]
     rows = [
-        [e.comparison.part, str(e.seeds), f"{e.mean:+.4f} ± {e.half:.4f}", f"{e.size:+.1f}", f"{e.p:.2g}",
-         f"{e.corrected:.2g}"]
+        [
+            e.comparison.part,
+            str(e.difference.n),
+            e.difference.text(sign=True),
+            f"{e.size:+.1f}",
+            f"{e.p:.2g}",
+            f"{e.corrected:.2g}",
+        ]
         for e in found
-    ]  # fmt: skip
+    ]
     return (
         f"{table(head, rows)}\n\nDifferences of the final loss, seed by seed, ± half a 95 % interval of Student's t; d "
         f"is Cohen's, of the paired differences.\nThe last column is corrected for {len(found)} comparisons (Holm)."

@@ -70,16 +70,16 @@ def grid(
     spared = words if classical_words is None else classical_words
     classical = {(name, start): not choose(name, start).learnable for name, start, _ in settings}
     if all(classical.values()) and spared != words:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in FOR_GENERATED)
-        raise BadConfig(f"no activation of this study is generated, for which {options} are; leave them out")
+        asked = ", ".join(f"--{name.replace('_', '-')}" for name in FOR_GENERATED)
+        raise BadConfig(f"no activation of this study is generated, for which {asked} are; leave them out")
     cells = []
     for seed in seeds:
         for name, start, options in settings:
             parts = [_slug(name), start, *(f"{option}{value}" for option, value in options)]
             folder = out / f"{'-'.join(filter(None, parts))}-seed{seed}"
-            own = ("--start", start) if start else ()
+            own = ["--start", start] if start else []
             for option, value in options:
-                own += (f"--{option}", value) if value else (f"--{option}",)
+                own += [f"--{option}", value] if value else [f"--{option}"]
             given = spared if classical[name, start] else words
             arguments = (task, *given, "--activation", name, *own, "--seed", str(seed), "--out", str(folder))
             cells.append(Cell(name, start, options, seed, folder, arguments))
@@ -153,10 +153,8 @@ def _settings(text: str, starts: Sequence[str]) -> list[Setting]:
     if odd := [o for o, equals, value in options if o in OF_THE_STUDY or (equals and not all(value.split("|")))]:
         raise BadConfig(f"{text!r}: {odd[0]} is an option of the study, or has an empty value; write e.g. lr=2e-3|4e-3")
     choices = [[(option, value) for value in values.split("|")] for option, _, values in options]
-    if not choose(spec, own).learnable:
-        chosen = [own]
-    else:
-        chosen = [own] if own else list(starts) or [choose(spec).start]
+    default = choose(spec, own)
+    chosen = [own] if own or not default.learnable else list(starts) or [default.start]
     return [(spec, start, tuple(some)) for start in chosen for some in itertools.product(*choices)]
 
 

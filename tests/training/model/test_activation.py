@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from learnact import emit, generated
-from learnact.training.model.activation import choose
+from learnact.errors import UnknownName
+from learnact.training.errors import BadConfig
+from learnact.training.model.activation import choose, install
+from learnact.training.model.calibrate import measure
+from learnact.training.run.presets import configure
 
 
 @pytest.mark.parametrize("name", ["hermite:3", "hermite3", "sinusoid", "tropical_rational:6"])
@@ -22,3 +29,46 @@ def test_what_is_not_generated_is_compiled_now(tmp_path: Path) -> None:
     assert choose("hermite:1").target == "hermite:1"
     file = tmp_path / emit("legendre:2", tmp_path).filename
     assert choose(str(file)).target == str(file)
+
+
+def test_a_classical_function_with_a_start_is_scaled_and_does_not_learn() -> None:
+    choice = choose("gelu", "balanced")
+    assert (choice.cls.spec, choice.label, choice.frozen) == ("scaled_gelu", "gelu@balanced", True)
+    assert choose("scaled_gelu").label == "scaled_gelu@balanced"
+    assert not choose("scaled_gelu").frozen
+    assert choose("gelu").cls is None
+    assert not choose("leaky_relu2").learnable
+
+
+def test_starts_of_what_has_none_are_refused() -> None:
+    with pytest.raises(BadConfig, match="gelu_new has no starts"):
+        choose("gelu_new", "balanced")
+    with pytest.raises(UnknownName, match="start of scaled_gelu"):
+        choose("gelu", "fast")
+
+
+@pytest.mark.parametrize(("name", "start", "trainable"), [("gelu", "forward", "all"), ("hermite:3", "", "weights")])
+def test_what_is_frozen_keeps_its_start(name: str, start: str, trainable: str) -> None:
+    config = replace(configure("gpt2", "demo", {}), activation=name, start=start, trainable=trainable)
+    model = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2))
+    batch = torch.randn(16, 4)
+    swapped, moments = install(model, choose(name, start), config, lambda: model(batch))
+    assert moments
+    assert not any(p.requires_grad for place in swapped for p in place.new.parameters())
+    assert all(p.requires_grad for p in model[0].parameters())
+
+
+@pytest.mark.parametrize("name", ["gelu", "hermite:3", "leaky_relu2"])
+def test_weights_are_calibrated_to_any_activation(name: str) -> None:
+    config = replace(configure("gpt2", "demo", {}), activation=name, calibrate="weights")
+    model = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2))
+    batch = torch.randn(64, 4)
+    swapped, _ = install(model, choose(name), config, lambda: model(batch))
+    assert [m.sigma for m in measure(swapped, lambda: model(batch))] == pytest.approx([1.0], rel=1e-5)
+
+
+def test_a_frozen_run_without_shapes_is_refused() -> None:
+    config = replace(configure("gpt2", "demo", {}), activation="gelu", trainable="weights")
+    model = nn.Sequential(nn.Linear(4, 8), nn.GELU())
+    with pytest.raises(BadConfig, match="no parameters to calibrate or train"):
+        install(model, choose("gelu"), config, lambda: model(torch.randn(2, 4)))
