@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import sympy as sp
+
 from learnact.compiler import api
 from learnact.compiler.declare.spec import Activation, Family
 from learnact.compiler.derive import StartDerivation
 from learnact.compiler.derive import start as derive_start
 from learnact.compiler.explain import formats
 from learnact.compiler.resolve import registry
+from learnact.compiler.resolve.classical import classical_names
 from learnact.files import write_whole
 
+MOMENTS = ("E[F]", "E[F^2]", "E[F'^2]", "q-slope")
+DIGITS = 25
+"""Decimals of a number that is computed to 30 digits: below them a 0 has rounding errors."""
+LONGEST = 60
+"""Characters of a closed form that a table holds."""
 SHOWN = 3  # the degree whose derivation a page prints in full
 PICTURES = "pictures"
 
@@ -27,6 +35,7 @@ def write(folder: Path, *, pictures: bool = False) -> Iterator[Path]:
 
             drawing = folder / PICTURES / f"{family.name}.svg"
             yield write_whole(drawing, picture([_shown(family)], ".svg"), force=True)
+    yield write_whole(folder / "classical.md", classical(), force=True)
     yield write_whole(folder / "README.md", index(families), force=True)
 
 
@@ -34,6 +43,39 @@ def index(families: list[Family]) -> str:
     """List the families with their formulas."""
     lines = ["# Families", "", "Printed by `learnact-gen docs`.", "", "| family | F(x) | law |", "|---|---|---|"]
     lines += [f"| [{f.title}]({f.name}.md) | `{_cell(f.formula)}` | {f.law} |" for f in families]
+    lines += [
+        "",
+        "Functions without parameters, and these with a scale, a stretch and an offset: [classical](classical.md).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def classical() -> str:
+    """Write the page of the classical functions: what they are, their moments and gains under N(0, 1)."""
+    lines = [
+        "# Classical functions",
+        "",
+        "Printed by `learnact-gen docs`. Each is an activation without parameters, `learnact-gen emit mish`, and has a",
+        "form `scale f(stretch x) + offset` with three numbers to learn, `learnact-gen emit scaled_mish`, whose starts",
+        "`balanced`, `forward` and `gain` are exact at any sigma.",
+        "",
+        "Under x ~ N(0, 1): the gain 1/sqrt(E[F^2]) is that of He initialization, 1/sqrt(Var F) that of normalizer-free",
+        "networks (Brock et al. 2021). Closed forms are exact; the others are numeric to 30 digits, here to 9.",
+        "",
+        "| SPEC | F(x) | E[F] | E[F^2] | E[F'^2] | q-slope | 1/sqrt(E[F^2]) | 1/sqrt(Var F) | E[F^2] in closed form | source |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---|---|",
+    ]
+    for name in classical_names():
+        family = registry.family(name)
+        (start,) = api.derive(name).starts
+        found = dict(formats.moments(start))
+        mean, second = found["E[F]"], found["E[F^2]"]
+        gains = (second.number(20) ** -0.5, (second.number(20) - mean.number(20) ** 2) ** -0.5)
+        moments = (round(float(found[k]), DIGITS) + 0.0 for k in MOMENTS)
+        numbers = " | ".join(f"{q:.9g}" for q in (*moments, *map(float, gains)))
+        closed = str(sp.simplify(second.value)) if second.exact else ""
+        shown = f"`{closed}`" if closed and len(closed) <= LONGEST else ""
+        lines.append(f"| `{name}` | `{_cell(family.formula)}` | {numbers} | {shown} | {family.reference} |")
     return "\n".join(lines) + "\n"
 
 
