@@ -45,7 +45,7 @@ def index(families: list[Family]) -> str:
     lines += [f"| [{f.title}]({f.name}.md) | `{_cell(f.formula)}` | {f.law} |" for f in families]
     lines += [
         "",
-        "Functions without parameters, and these with a scale, a stretch and an offset: [classical](classical.md).",
+        "Functions without parameters, and their forms with three: [classical functions](classical.md).",
     ]
     return "\n".join(lines) + "\n"
 
@@ -59,10 +59,10 @@ def classical() -> str:
         "form `scale f(stretch x) + offset` with three numbers to learn, `learnact-gen emit scaled_mish`, whose starts",
         "`balanced`, `forward` and `gain` are exact at any sigma.",
         "",
-        "Under x ~ N(0, 1): the gain 1/sqrt(E[F^2]) is that of He initialization, 1/sqrt(Var F) that of normalizer-free",
-        "networks (Brock et al. 2021). Closed forms are exact; the others are numeric to 30 digits, here to 9.",
+        "Under x ~ N(0, 1): the gain 1/sqrt(E[F^2]) is that of He initialization, 1/sqrt(Var F) that of",
+        "normalizer-free networks (Brock et al. 2021). Closed forms are exact; the others are numeric to 30 digits, here to 9.",
         "",
-        "| SPEC | F(x) | E[F] | E[F^2] | E[F'^2] | q-slope | 1/sqrt(E[F^2]) | 1/sqrt(Var F) | E[F^2] in closed form | source |",
+        "| SPEC | F(x) | E[F] | E[F^2] | E[F'^2] | q-slope | 1/sqrt(E[F^2]) | 1/sqrt(Var F) | E[F^2] exactly | source |",
         "|---|---|---:|---:|---:|---:|---:|---:|---|---|",
     ]
     for name in classical_names():

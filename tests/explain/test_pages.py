@@ -1,4 +1,4 @@
-"""Pages that the compiler prints: the committed one of classical functions is today's, and agrees with known numbers."""
+"""The page of classical functions: the committed one is today's, and agrees with numbers that others sampled."""
 
 from __future__ import annotations
 
