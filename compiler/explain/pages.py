@@ -60,9 +60,9 @@ def classical() -> str:
         "`balanced`, `forward` and `gain` are exact at any sigma.",
         "",
         "Under x ~ N(0, 1): the gain 1/sqrt(E[F^2]) is that of He initialization, 1/sqrt(Var F) that of",
-        "normalizer-free networks (Brock et al. 2021). Closed forms are exact; the others are numeric to 30 digits, here to 9.",
+        "normalizer-free networks (Brock et al. 2021). Closed forms are exact, the others hold 30 digits.",
         "",
-        "| SPEC | F(x) | E[F] | E[F^2] | E[F'^2] | q-slope | 1/sqrt(E[F^2]) | 1/sqrt(Var F) | E[F^2] exactly | source |",
+        "| SPEC | F(x) | E[F] | E[F^2] | E[F'^2] | q-slope | 1/sqrt(E[F^2]) | 1/sqrt(Var F) | E[F^2] exact | source |",
         "|---|---|---:|---:|---:|---:|---:|---:|---|---|",
     ]
     for name in classical_names():
