@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,6 +79,17 @@ def start(
         raise BadLaw(f"give either sigma={of_sigma.std} or law={given}, not both")
     solved = derive_start(activation_of(target), name, given or of_sigma, preserve=preserve)
     return {parameter: tuple(float(evaluate(v)) for v in values) for parameter, values in solved.values.items()}
+
+
+def frozen_expression(target: Target, values: Mapping[str, Sequence[float]]) -> str:
+    """F of `target` with these numbers in place of its parameters, as text that `Declaration(expr=...)` takes.
+
+    `values` maps every parameter to its entries, as `start` returns them. Raises BadDeclaration where names, lengths or
+    values are not those of an activation, and what `load` raises for a SPEC.
+    """
+    from learnact.compiler.resolve import frozen  # noqa: PLC0415
+
+    return frozen.frozen_expression(activation_of(target), values)
 
 
 def normal(sigma: Number) -> Normal:

@@ -121,10 +121,11 @@ def decided_exactly(activation: Activation) -> bool:
             deciders += [side for _, c in node.args for r in c.atoms(sp.core.relational.Relational) for side in r.args]
         else:
             deciders += node.args if isinstance(node, (sp.Max, sp.Min)) else node.args[:1]
-    return all(_dyadic_polynomial(expr) for expr in deciders)
+    return all(dyadic_polynomial(expr) for expr in deciders)
 
 
-def _dyadic_polynomial(expr: sp.Expr) -> bool:
+def dyadic_polynomial(expr: sp.Expr) -> bool:
+    """Whether it is a polynomial with dyadic coefficients, which rounds nothing at small integers."""
     symbols = sorted(expr.free_symbols, key=str)
     if expr.has(*KINKED) or not expr.is_polynomial(*symbols):
         return False

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from learnact.version import __version__
 
 if TYPE_CHECKING:
-    from learnact.compiler.api import derive, emit, load, lower, start, verify, verify_against
+    from learnact.compiler.api import derive, emit, frozen_expression, load, lower, start, verify, verify_against
     from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
     from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, HingeFit, LinearFit, Start
     from learnact.compiler.derive.derivation import Derivation
@@ -61,6 +61,7 @@ __all__ = [
     "derive",
     "emit",
     "family_names",
+    "frozen_expression",
     "is_learnable",
     "load",
     "lower",
@@ -74,7 +75,16 @@ __all__ = [
 ]
 
 _MODULES = {
-    "compiler.api": ("derive", "emit", "load", "lower", "start", "verify", "verify_against"),
+    "compiler.api": (
+        "derive",
+        "emit",
+        "frozen_expression",
+        "load",
+        "lower",
+        "start",
+        "verify",
+        "verify_against",
+    ),
     "compiler.declare.laws": ("Arcsine", "Exponential", "Law", "Normal", "Uniform"),
     "compiler.declare.spec": ("Activation", "Basis", "Family", "Feature", "HingeFit", "LinearFit", "Start"),
     "compiler.derive.derivation": ("Derivation",),

@@ -1,4 +1,4 @@
-"""The commands over several runs: study, report."""
+"""The commands over runs that ended: study, report, harvest."""
 
 from __future__ import annotations
 
@@ -147,6 +147,25 @@ def report(
     click.echo(f"{scores.text()}\n\n{scores.explanation}\n\n{', '.join(written)} written")
 
 
+@click.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--cpu", is_flag=True, help="Leave accelerators alone.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the modules.")
+def harvest(run_folder: Path, cpu: bool, out: Path) -> None:
+    """Write each learned shape of RUN as a verified module without parameters, its numbers in the code.
+
+    Prints the expressions, and the held-out scores with the learned activations and with the fixed ones. Exit 1 if
+    these differ by more than rounding.
+    """
+    from learnact.training.study.harvest import harvest as take  # noqa: PLC0415
+
+    found, scores = take(run_folder, out, cpu=cpu)
+    for place in found:
+        click.echo(f"{place.path}: {place.file}\n    {place.expression}")
+    for name, values in scores.items():
+        click.echo(f"{name:8s} " + ", ".join(f"{score} {value:.6f}" for score, value in values.items()))
+
+
 def attributed(groups: Sequence[Group], cells: Sequence[Cell], parts: Mapping[str, str]) -> list[Effect]:
     """The effects of an attribution among all runs of a study's folder; `parts` is what `settings` gave."""
     from learnact.training.study.attribution import comparisons, effects  # noqa: PLC0415
@@ -200,4 +219,4 @@ def _check(task: str, arguments: tuple[str, ...]) -> None:
         open_task(config, Places([data] if data else []))
 
 
-COMMANDS = (study, report)
+COMMANDS = (study, report, harvest)

@@ -19,6 +19,7 @@ from small_runs import MODEL, SHORT, TINY, command, complaint, lines, losses
 from torch import nn
 
 from benchmarks import training
+from learnact import load
 from learnact.training.cli.main import main
 from learnact.training.data.windows import Batch
 from learnact.training.run import loop, session
@@ -407,6 +408,35 @@ def test_a_swap_that_costs_more_than_stated_trains_nothing(
     assert "no run folder" in complaint(err)
 
 
+@pytest.mark.parametrize("shared", [(), ("--shared",)])
+def test_a_learned_shape_is_hard_coded(
+    shared: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = command(capsys, "gpt2", "-a", "tropical:3", *shared, *MODEL, *SHORT, "--out", tmp_path / "run")
+    assert code == 0, err
+    code, said, err = command(capsys, "harvest", tmp_path / "run", "--cpu", "--out", tmp_path / "act")
+    assert code == 0, err
+    found = json.loads((tmp_path / "act" / "harvest.json").read_text())
+    assert [place["path"] for place in found["places"]] == [f"transformer.h.{k}.mlp.act" for k in range(2)]
+    assert len({place["file"] for place in found["places"]}) == (1 if shared else 2)
+    assert found["scores"]["fixed"]["loss"] == pytest.approx(found["scores"]["learned"]["loss"], abs=1e-5)
+    assert said.splitlines()[-1].startswith("fixed")
+    learned = open_run(tmp_path / "run").get_submodule("transformer.h.0.mlp.act")
+    fixed = load(str(tmp_path / "act" / found["places"][0]["file"]))()
+    x = torch.linspace(-3, 3, 601)
+    torch.testing.assert_close(fixed(x), learned(x))
+    assert not list(fixed.parameters())
+
+
+def test_nothing_is_harvested_where_nothing_was_learned(
+    gelu: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = command(capsys, "harvest", gelu, "--cpu", "--out", tmp_path / "act")
+    assert code == 2
+    assert "learned no shape" in complaint(err)
+    assert not (tmp_path / "act").exists()
+
+
 def test_what_a_study_found_is_kept_with_the_command_that_repeats_it(
     gelu: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -436,3 +466,17 @@ def test_a_study_is_a_table_and_a_page(gelu: Path, tmp_path: Path, capfd: pytest
     assert page.count("<svg") == 6
     assert "src=" not in page, "the page needs nothing but itself"
     assert "http-equiv" not in page
+
+
+def test_a_study_of_one_part_after_another(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ("study", "gpt2", "-a", "hermite:3", "--attribute", "gelu", *MODEL, *SHORT)
+    code, _, err = command(capfd, *words, "--seeds", "0", "--out", tmp_path / "study")
+    assert code == 2
+    assert "two --seeds or more" in complaint(err)
+    code, _, err = command(capfd, *words, "-a", "gelu", "--seeds", "0,1", "--out", tmp_path / "study")
+    assert code == 2
+    assert "one -a SPEC" in complaint(err)
+    code, _, err = command(capfd, *words[:4], "--attribute", "hermite:3", *MODEL, *SHORT, "--out", tmp_path / "study")
+    assert code == 2
+    assert "classical function" in complaint(err)
+    assert not (tmp_path / "study").exists()
