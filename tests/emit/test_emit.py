@@ -139,7 +139,7 @@ def test_the_inputs_digest_follows_declaration_template_and_version(
         patch.setattr(rendering, "__version__", "9.9.9")
         found.append(emit(activation).inputs)
     with monkeypatch.context() as patch:
-        edit_template(patch, "module.py.jinja", "super().__init__()", "super().__init__()  # changed")
+        edit_template(patch, "learnable.py.jinja", "super().__init__()", "super().__init__()  # changed")
         found.append(emit(activation).inputs)
     assert len(set(found)) == len(found)
     assert emit(activation) == hermite
@@ -337,7 +337,7 @@ PRINTED = [
     (x**a, "torch.pow(x, a)"),
     (2**x, "torch.exp(0.6931471805599453 * x)"),
     (x * sigmoid(b * x), "torch.sigmoid(b * x) * x"),
-    (softplus(x), "nn.functional.softplus(x)"),
+    (softplus(x), "nn.functional.softplus(x, threshold=40.0)"),
     (x - sp.Heaviside(x), "x - 0.5 * (1.0 + torch.sign(x))"),
     (a / sp.Heaviside(x, 1), "a / (x >= 0.0).to(x.dtype)"),
     (sp.Piecewise((1, x > 0), (x, True)), "torch.where(x > 0.0, 1.0, x)"),

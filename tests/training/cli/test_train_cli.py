@@ -38,7 +38,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ((*TINY, "-a", "hermite:3@gelu", "--start", "relu"), "two starts"),
         ((*TINY, "-a", "gelu", "--calibrate", "unit"), "--calibrate is for generated activations, found gelu"),
         ((*TINY, "-a", "prelu", "--calibrate", "unit"), "--calibrate is for generated activations, found prelu"),
-        ((*TINY, "-a", "relu", "--start", "balanced"), "relu has no starts"),
+        ((*TINY, "-a", "gelu_new", "--start", "balanced"), "gelu_new has no starts"),
         ((*TINY, "-a", "hermite:3", "--shared", "--per-channel"), "cannot be one per channel"),
         ((*TINY, "--preset", "huge"), "tiny, small"),
         ((*TINY, "--micro-batch", "3"), "no multiple"),
