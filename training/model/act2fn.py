@@ -22,11 +22,11 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.activations import ACT2FN
 
-from learnact import generated
+from learnact import classical_names, generated
 from learnact.errors import LearnactError, UnknownName
 from learnact.training.errors import BadModel
 from learnact.training.model.factory import class_of
-from learnact.training.model.learnable import is_learnable
+from learnact.training.model.learnable import is_emitted, is_learnable
 
 MODULE = "learnact.transformers"
 """What has to be imported before a saved model is loaded; saved names begin with it."""
@@ -44,8 +44,8 @@ def register(cls: Any, start: str = "") -> str:
     Generated classes and SPECs need no registration. A class of an emitted file does, in every process that loads the
     model. Raises UnknownName for a start that the class does not have, BadModel for what is no learnable activation.
     """
-    is_emitted = isinstance(cls, type) and hasattr(cls, "learnable_activation")
-    if not is_emitted:
+    is_ours = isinstance(cls, type) and is_emitted(cls)
+    if not is_ours:
         raise BadModel(f"register takes a class that learnact emitted, such as Hermite5, found {cls!r}")
     if start and start not in cls.starts:
         raise UnknownName(f"start of {cls.spec}", start, cls.starts)
@@ -82,7 +82,8 @@ def resolve(name: str) -> tuple[Any, dict[str, Any]]:
         cls = _registered[slug][0]
     else:
         numbered = re.fullmatch(r"([a-z_]+?)(\d+)", slug)
-        spec = f"{numbered[1]}:{numbered[2]}" if numbered and slug not in generated.MODULES.values() else slug
+        known = slug in generated.MODULES.values() or slug.removeprefix("scaled_") in classical_names()
+        spec = f"{numbered[1]}:{numbered[2]}" if numbered and not known else slug
         try:
             cls = class_of(spec)
         except LearnactError as err:

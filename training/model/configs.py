@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 from transformers.activations import ACT2CLS
 
 from learnact.training.model.act2fn import BY_PLACE, MODULE, PREFIXES, is_named, register
-from learnact.training.model.learnable import is_learnable
+from learnact.training.model.learnable import is_emitted, is_learnable
 from learnact.training.model.recognize import is_activation
 
 AMBIGUOUS = frozenset({"linear", "sigmoid", "tanh"})
@@ -51,11 +51,10 @@ def note(model: nn.Module, swapped: Iterable[Any]) -> None:
 def name_of(module: nn.Module) -> str | None:
     """Name by which a configuration gets a module like this one; None if there is none."""
     kind: Any = type(module)
-    if is_learnable(module):
+    if is_emitted(module):
         if getattr(module, "num_parameters", 1) != 1 or getattr(module, "channel_dim", -1) != -1:
             return None
-        name = register(kind, module.init)  # type: ignore[arg-type]
-        return name
+        return register(kind, getattr(module, "init", ""))
     for name, entry in ACT2CLS.items():
         cls, keywords = entry if isinstance(entry, tuple) else (entry, {})
         if cls is kind and cls(**keywords).extra_repr() == module.extra_repr():
@@ -185,7 +184,7 @@ def _activations(model: nn.Module, touched: set[int]) -> dict[str, nn.Module]:
     return {
         path: module
         for path, module in model.named_modules(remove_duplicate=False)
-        if path and (id(module) in touched or is_learnable(module) or is_activation(path, module))
+        if path and (id(module) in touched or is_emitted(module) or is_activation(path, module))
     }
 
 

@@ -16,6 +16,11 @@ def is_learnable(module: nn.Module | type[nn.Module]) -> bool:
     return bool(getattr(kind, "learnable_activation", False))
 
 
+def is_emitted(module: nn.Module | type[nn.Module]) -> bool:
+    """Whether learnact emitted the class of `module`, or this class: with parameters or without."""
+    return hasattr(module if isinstance(module, type) else type(module), "learnable_activation")
+
+
 def activation_parameters(model: nn.Module) -> list[nn.Parameter]:
     """Every parameter of every learnable activation in `model`, each once.
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from learnact.training.errors import BadModel
 from learnact.training.model import known
-from learnact.training.model.learnable import is_learnable
+from learnact.training.model.learnable import is_emitted, is_learnable
 
 Match = Callable[[str, object], bool]
 """Given a dotted path and what is there, a module or a function that a module holds: whether to replace it."""
@@ -152,6 +152,8 @@ def _verdict(module: nn.Module) -> tuple[str, str]:
     kind = type(module)
     if is_learnable(module):
         return "learnable", "a learnable activation already"
+    if is_emitted(module):
+        return "hidden", "an activation that learnact emitted"
     if isinstance(module, torch.jit.ScriptModule):
         scripted = str(getattr(module, "original_name", ""))
         return ("unknown", "TorchScript, swap before scripting") if _is_named(scripted) else ("", "")
