@@ -48,6 +48,7 @@ def snake_case(name: str) -> str:
 RESERVED = frozenset({"x", "torch", "nn", "Tensor", "self", "gain", "shift", "init", "degree", "law", "starts"})
 RESERVED |= {"moments", "spec", "channel_dim", "num_parameters", "device", "dtype", "forward", "training", "grad"}
 RESERVED |= {
+    "ERF",
     "STARTS",
     "CHUNK",
     "ROW",

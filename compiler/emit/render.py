@@ -40,7 +40,7 @@ def environment() -> jinja2.Environment:
     )
 
 
-LEAN = ("lean.py.jinja", "trigonometry.py.jinja", "choices.py.jinja")
+LEAN = ("lean.py.jinja", "erf.py.jinja", "trigonometry.py.jinja", "choices.py.jinja")
 """Templates of a lean file; of a full one, all but the first, and those of Triton where it has kernels."""
 
 
@@ -178,8 +178,19 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "choices": any(r.has(Winner, Largest, Smallest) for r in statements),
         "ranked": any(r.has(Ranked) for r in statements),
         "clamped_last": "_clamp_last" in called,
+        "erf": erf_series() if "_erf" in called else None,
         "trigonometry": _trigonometry(program, called),
     }
+
+
+ERF_TERMS = 10
+"""Of the series of erf for |u| < 1/4: the next one is 1e-20 of the sum."""
+
+
+def erf_series() -> list[str]:
+    """Taylor coefficients of erf(u)/u in powers of u^2, 2/sqrt(pi) (-1)^n/(n! (2n + 1)), the highest first."""
+    terms = [sp.Rational((-1) ** n, sp.factorial(n) * (2 * n + 1)) for n in range(ERF_TERMS)]
+    return [number(2 / sp.sqrt(sp.pi) * term) for term in reversed(terms)]
 
 
 def _trigonometry(program: Program, called: Collection[str]) -> dict[str, Any] | None:

@@ -37,8 +37,8 @@ CALLS: dict[type, str] = {
 OPTIONS: dict[type, str] = {softplus: ", threshold=40.0"}
 """Above its threshold torch answers u for softplus(u): with the usual 20 that is wrong from the ninth digit on."""
 
-SHARED: dict[type, str] = {sp.sin: "_sin", sp.cos: "_cos"}
-"""What is called on whole tensors instead: helpers of trigonometry.py.jinja."""
+SHARED: dict[type, str] = {sp.sin: "_sin", sp.cos: "_cos", sp.erf: "_erf"}
+"""What is called on whole tensors instead: helpers of trigonometry.py.jinja and erf.py.jinja."""
 
 BETTER: dict[type, str] = {Largest: "torch.maximum", Smallest: "torch.minimum"}
 
