@@ -98,15 +98,24 @@ def _named(split: Any) -> Any:
 
 
 def command(groups: Sequence[Group]) -> str:
-    """What makes such a study; settings that differ among its rows stand in their names."""
+    """What makes such a study; what differs among its settings stands as each one's own options."""
     first = groups[0].runs[0].config
     usual = PRESETS[first["task"]][first["preset"]]
-    changed = {k: v for k, v in common(groups).items() if not isinstance(v, list) and v != getattr(usual, k, v)}
+    shared = common(groups)
+    changed = {k: v for k, v in shared.items() if not isinstance(v, list) and v != getattr(usual, k, v)}
     options = [
         f"--{'' if v is not False else 'no-'}{k.replace('_', '-')}" + ("" if isinstance(v, bool) else f" {v}")
         for k, v in changed.items()
     ]
-    names = dict.fromkeys(run.record["activation"]["label"] for g in groups for run in g.runs)
+
+    def setting(g: Group) -> str:
+        config = g.runs[0].config
+        own = {k: v for k, v in config.items() if k not in shared and k not in UNSAID and v != getattr(usual, k, v)}
+        return ",".join(
+            [g.runs[0].record["activation"]["label"], *(f"{k.replace('_', '-')}={v}" for k, v in own.items())]
+        )
+
+    names = dict.fromkeys(map(setting, groups))
     seeds = sorted({run.config["seed"] for g in groups for run in g.runs})
     words = ["learnact-train study", first["task"], f"--preset {first['preset']}", "--data DATA --out STUDY"]
     return " ".join([*words, *(f"-a {n}" for n in names), f"--seeds {','.join(map(str, seeds))}", *options])
