@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from learnact.compiler.emit.source import Source
     from learnact.compiler.explain.plot_module import plot
     from learnact.compiler.lower.program import Program
-    from learnact.compiler.resolve.classical import classical_names
+    from learnact.compiler.resolve.classical import classical_names, is_classical
     from learnact.compiler.resolve.declaration import Declaration
     from learnact.compiler.resolve.registry import family_names
     from learnact.compiler.verify.against import Judgement
@@ -62,6 +62,7 @@ __all__ = [
     "emit",
     "family_names",
     "frozen_expression",
+    "is_classical",
     "is_learnable",
     "load",
     "lower",
@@ -91,7 +92,7 @@ _MODULES = {
     "compiler.emit.source": ("Source",),
     "compiler.explain.plot_module": ("plot",),
     "compiler.lower.program": ("Program",),
-    "compiler.resolve.classical": ("classical_names",),
+    "compiler.resolve.classical": ("classical_names", "is_classical"),
     "compiler.resolve.declaration": ("Declaration",),
     "compiler.resolve.registry": ("family_names",),
     "compiler.verify.against": ("Judgement",),

@@ -22,7 +22,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.activations import ACT2FN
 
-from learnact import classical_names, generated
+from learnact import generated, is_classical
 from learnact.errors import LearnactError, UnknownName
 from learnact.training.errors import BadModel
 from learnact.training.model.factory import class_of
@@ -82,7 +82,7 @@ def resolve(name: str) -> tuple[Any, dict[str, Any]]:
         cls = _registered[slug][0]
     else:
         numbered = re.fullmatch(r"([a-z_]+?)(\d+)", slug)
-        known = slug in generated.MODULES.values() or slug.removeprefix("scaled_") in classical_names()
+        known = slug in generated.MODULES.values() or is_classical(slug)
         spec = f"{numbered[1]}:{numbered[2]}" if numbered and not known else slug
         try:
             cls = class_of(spec)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from learnact import classical_names, generated, load
+from learnact import classical_names, generated, is_classical, load
 from learnact import start as solve_start
 from learnact.errors import UnknownName
 from learnact.training.config import Config
@@ -164,4 +164,4 @@ def _require_own_name(file: str, slugs: Mapping[str, str]) -> None:
 def _is_family(name: str) -> bool:
     from learnact import family_names  # noqa: PLC0415
 
-    return name in family_names() or name.removeprefix(SCALED) in classical_names()
+    return name in family_names() or is_classical(name)
