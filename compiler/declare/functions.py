@@ -17,7 +17,7 @@ class sigmoid(sp.Function):
     def eval(cls, u: sp.Expr) -> sp.Expr | None:
         if u.is_zero:
             return sp.Rational(1, 2)
-        return None
+        return u.args[0] / (1 + u.args[0]) if isinstance(u, sp.log) else None
 
     def _eval_is_real(self) -> bool | None:
         return self.args[0].is_real
@@ -36,6 +36,10 @@ class softplus(sp.Function):
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         return sigmoid(self.args[0])
+
+    @classmethod
+    def eval(cls, u: sp.Expr) -> sp.Expr | None:
+        return sp.log(1 + u.args[0]) if isinstance(u, sp.log) else None
 
     def _eval_is_real(self) -> bool | None:
         return self.args[0].is_real

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import sympy as sp
 
+from learnact.compiler.declare.constraints import Constraint, Length, Positive
 from learnact.compiler.declare.laws import Law, Normal
 from learnact.compiler.declare.names import Names, check_parameter
 from learnact.compiler.declare.symbols import NOT_REAL, gain, put, shift, x
@@ -85,15 +86,17 @@ class HingeFit:
 class Family:
     """A family of learnable activations for all degrees, as SymPy.
 
-    `parameters` maps each name to its length: 1, or a function of the degree. `function(p, n)` is F at degree n as an
-    expression in `x` and the parameters: `p.scale` is one symbol (length 1), `p.coefficients` a list of symbols.
+    `parameters` maps each name to its length: 1, or a function of the degree; or to a constraint, `Positive()`, which
+    has a length too. `function(p, n)` is F at degree n as an expression in `x` and the parameters: `p.scale` is one
+    symbol (length 1), `p.coefficients` a list of symbols. Starts and fits give the parameters' own values; what the
+    module stores for a constrained one, `log_scale`, follows from them.
     `basis`, if given, is a faster way to compute the same; the referee checks it against `function`. `fit` says how
     to fit gelu, relu, silu and tanh.
     """
 
     name: str  # an identifier; the SPEC begins with it
     title: str  # "Hermite polynomial": starts the generated docstring
-    parameters: Mapping[str, Callable[[int], int] | Literal[1]]
+    parameters: Mapping[str, Length | Constraint]
     function: Callable[[SimpleNamespace, Any], sp.Expr]
     starts: Mapping[str, Start]  # the first one is the default
     degrees: range | None = range(1, 13)  # None: the family has no degree
@@ -118,13 +121,32 @@ class Family:
         return Activation(self, degree)
 
 
+def constrained(name: str, constraint: Constraint) -> sp.Symbol:
+    """The symbol of a constrained parameter's entry in `function`; SymPy knows that a positive one is positive."""
+    lowest = constraint.above if isinstance(constraint, Positive) else constraint.low
+    return sp.Symbol(name, positive=True) if lowest >= 0 else sp.Symbol(name, real=True)
+
+
 @dataclass(frozen=True)
 class ParameterVector:
-    """One learnable tensor of shape (length,): its name, its symbols, and whether `p` holds one symbol, not a list."""
+    """One learnable tensor of shape (length,), as the module stores it, and the declared parameter that it stands for.
 
-    name: str
-    symbols: tuple[sp.Symbol, ...]
-    scalar: bool
+    The two differ only under a constraint.
+    """
+
+    name: str  # of the stored tensor
+    symbols: tuple[sp.Symbol, ...]  # its entries
+    scalar: bool  # whether `p` holds one symbol, not a list
+    constraint: Constraint | None = None
+    declared: str = ""  # the parameter's name in the declaration
+    values: tuple[sp.Symbol, ...] = ()  # the parameter's entries there
+
+    @property
+    def meaning(self) -> dict[sp.Symbol, sp.Expr]:
+        """Each of the parameter's entries as a function of what is stored; {} without a constraint."""
+        if self.constraint is None:
+            return {}
+        return {v: self.constraint.value(s) for v, s in zip(self.values, self.symbols, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -140,7 +162,7 @@ class Activation:
     class_name: str | None = None  # of the emitted module, in place of the derived one
 
     def __post_init__(self) -> None:
-        for name in self.family.parameters:
+        for name in (*self.family.parameters, *(v.name for v in self.parameters)):
             check_parameter(name)
         extra = self.function.free_symbols - {x} - {s for v in self.parameters for s in v.symbols}
         if extra:
@@ -159,6 +181,7 @@ class Activation:
         """Parameters and features of the emitted code need different names."""
         names = [s.name for s in self.symbols] + [f.symbol.name for f in self.features if f.symbol != x]
         names += [v.name for v in self.parameters if not v.scalar]
+        names += [s.name for v in self.parameters if v.constraint for s in v.values]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise BadDeclaration(
@@ -189,35 +212,50 @@ class Activation:
     @cached_property
     def parameters(self) -> tuple[ParameterVector, ...]:
         """The learnable tensors in declared order. Raises BadDeclaration."""
-        vectors = []
-        for name, length in self.family.parameters.items():
-            entries = length(self.degree or 0) if callable(length) else length
-            if type(entries) is not int or entries < 1 or (entries > 1 and not callable(length)):
-                raise BadDeclaration(
-                    f"{self.names.spec}: the parameter {name!r} has the length {entries!r}; declare 1, or a function "
-                    "of the degree that gives a whole number from 1 up"
-                )
-            if callable(length):
-                symbols = tuple(sp.Symbol(f"{name}_{k}", real=True) for k in range(entries))
-                vectors.append(ParameterVector(name, symbols, scalar=False))
-            else:
-                vectors.append(ParameterVector(name, (sp.Symbol(name, real=True),), scalar=True))
-        return tuple(vectors)
+        return tuple(self._vector(name, declared) for name, declared in self.family.parameters.items())
+
+    def _vector(self, name: str, declared: Length | Constraint) -> ParameterVector:
+        constraint = declared if isinstance(declared, Constraint) else None
+        length = declared.length if isinstance(declared, Constraint) else declared
+        entries = length(self.degree or 0) if callable(length) else length
+        if type(entries) is not int or entries < 1 or (entries > 1 and not callable(length)):
+            raise BadDeclaration(
+                f"{self.names.spec}: the parameter {name!r} has the length {entries!r}; declare 1, or a function "
+                "of the degree that gives a whole number from 1 up"
+            )
+
+        def entry_names(vector: str) -> list[str]:
+            return [f"{vector}_{k}" for k in range(entries)] if callable(length) else [vector]
+
+        stored = f"{constraint.prefix}_{name}" if constraint else name
+        symbols = tuple(sp.Symbol(entry, real=True) for entry in entry_names(stored))
+        values = tuple(constrained(entry, constraint) for entry in entry_names(name)) if constraint else symbols
+        return ParameterVector(stored, symbols, not callable(length), constraint, name, values)
 
     @cached_property
     def symbols(self) -> tuple[sp.Symbol, ...]:
-        """All parameters' symbols, flat, in declared order."""
+        """The entries of all stored tensors, flat, in declared order."""
         return tuple(s for v in self.parameters for s in v.symbols)
 
     @property
     def namespace(self) -> SimpleNamespace:
         """The `p` of a declaration: parameter name -> list of symbols, or one symbol for length 1."""
-        return SimpleNamespace(**{v.name: v.symbols[0] if v.scalar else list(v.symbols) for v in self.parameters})
+        return SimpleNamespace(**{v.declared: v.values[0] if v.scalar else list(v.values) for v in self.parameters})
+
+    @cached_property
+    def written(self) -> sp.Expr:
+        """F as the declaration writes it, in x and the parameters' own values."""
+        return sp.sympify(self.family.function(self.namespace, self.degree), strict=True)
+
+    @cached_property
+    def meaning(self) -> dict[sp.Symbol, sp.Expr]:
+        """Every constrained entry as a function of what is stored for it."""
+        return {symbol: expr for v in self.parameters for symbol, expr in v.meaning.items()}
 
     @cached_property
     def function(self) -> sp.Expr:
-        """F(x; parameters) as declared; derivation, emitted code and referee all refer to it."""
-        return sp.sympify(self.family.function(self.namespace, self.degree), strict=True)
+        """F(x; stored tensors); derivation, emitted code and referee all refer to it."""
+        return put(self.written, self.meaning)
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
@@ -230,7 +268,9 @@ class Activation:
         if not self.family.basis:
             return ()
         with declared_code(f"{self.names.spec}: the weights of the basis fail"):
-            return tuple(sp.sympify(w) for w in self.family.basis.weights(self.namespace, self.degree))
+            return tuple(
+                put(sp.sympify(w), self.meaning) for w in self.family.basis.weights(self.namespace, self.degree)
+            )
 
     def start(self, name: str) -> Start:
         """The declared start of this name. Raises UnknownName."""
@@ -239,7 +279,7 @@ class Activation:
         return self.family.starts[name]
 
     def assign(self, values: Values) -> dict[sp.Symbol, sp.Expr]:
-        """Symbol -> value for `values` by parameter name. Raises BadDeclaration when names or lengths do not fit."""
+        """Symbol -> value for `values` by name of the stored tensor. Raises BadDeclaration where they do not fit."""
         if set(values) != {v.name for v in self.parameters}:
             raise BadDeclaration(
                 f"{self.names.spec}: values for {sorted(values)}, parameters are {[v.name for v in self.parameters]}"
@@ -255,6 +295,32 @@ class Activation:
             pairs |= {s: sp.sympify(e) for s, e in zip(vector.symbols, entries, strict=True)}
         return pairs
 
+    def stored(self, values: Values) -> dict[sp.Symbol, sp.Expr]:
+        """Symbol -> stored value for `values` of the declared parameters; `gain` and `shift` may stand in them.
+
+        Raises BadDeclaration where names or lengths do not fit, and for a value that a constraint forbids.
+        """
+        names = [v.declared for v in self.parameters]
+        if set(values) != set(names):
+            raise BadDeclaration(f"{self.names.spec}: values for {sorted(values)}, parameters are {names}")
+        pairs = self.assign({v.name: values[v.declared] for v in self.parameters})
+        for vector in self.parameters:
+            if vector.constraint is not None:
+                for symbol, entry in zip(vector.symbols, vector.values, strict=True):
+                    pairs[symbol] = self._stored(entry, vector.constraint, pairs[symbol])
+        return pairs
+
+    def _stored(self, entry: sp.Symbol, constraint: Constraint, value: sp.Expr) -> sp.Expr:
+        if value.has(shift) or (value.has(gain) and not constraint.scales):
+            raise BadDeclaration(
+                f"{self.names.spec}: {entry} is declared {constraint}, which the solved value {value} may leave; "
+                "let gain and shift be part of a parameter without a range"
+            )
+        probe = put(value, {gain: sp.S.One, shift: sp.S.Zero})
+        if probe.is_number and not constraint.allows(probe):
+            raise BadDeclaration(f"{self.names.spec}: {entry} is declared {constraint}, found the value {value}")
+        return constraint.stored(value)
+
     def start_values(self, name: str, law: Law | None = None) -> dict[sp.Symbol, sp.Expr]:
         """Symbol -> value of the start `name` under `law` (default: the family's), with `gain` and `shift` as symbols.
 
@@ -263,7 +329,7 @@ class Activation:
         law, start = law or self.family.law, self.start(name)
         what = f"{self.names.spec}: the start {name!r}"
         with declared_code(f"{what} fails under {law}"):
-            values = self.assign(start.values(self.degree, law))
+            values = self.stored(start.values(self.degree, law))
         for symbol, value in values.items():
             if value.has(*NOT_REAL):
                 raise BadDeclaration(f"{what} makes {symbol} {value} under {law}; it must be real and finite")
@@ -282,6 +348,7 @@ class Activation:
         lines = [self.names.spec, self.names.cls, self.family.title, self.family.formula, self.family.domain]
         lines += [self.family.reference, str(self.family.law)]
         lines += [f"{v.name} {len(v.symbols)} {v.scalar}" for v in self.parameters]
+        lines += [f"{symbol} is {sp.srepr(expr)}" for symbol, expr in self.meaning.items()]
         lines.append(sp.srepr(self.function))
         lines += [f"{f.symbol} {sp.srepr(f.value)} {sp.srepr(f.slope)} {f.weighted}" for f in self.features]
         lines += [sp.srepr(w) for w in self.weights]

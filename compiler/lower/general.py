@@ -23,22 +23,23 @@ Lowered = tuple[tuple[Input, ...], Block, Block, Block | None, list[tuple[str, i
 
 def lower_general(activation: Activation) -> Lowered:
     """Inputs, forward, backward, F by the pieces that the backward takes, and what each pass left."""
-    exprs: tuple[sp.Expr, ...] = (activation.function,)
+    exprs: tuple[sp.Expr, ...] = (activation.written,)
     report = []
     keys = sortable(activation)
     ascending = [v.symbols for v in activation.parameters if v.name in keys.values()]
-    limit = LeftLimit(activation.symbols, ascending)
+    limit = LeftLimit([value for v in activation.parameters for value in v.values], ascending)
     for step in PASSES:
         exprs = step(exprs, limit)
         report.append((step.__name__, sum(int(sp.count_ops(e)) for e in exprs)))
     pieces = limit(exprs[0])
-    fresh = Fresh(v.name for v in activation.parameters)
+    fresh = Fresh(name for v in activation.parameters for name in (v.name, v.declared))
     inputs = []
     renamed: dict[sp.Symbol, sp.Symbol] = {}
     for v in activation.parameters:
-        entries = v.symbols if v.scalar else fresh.letter(len(v.symbols))
-        renamed |= dict(zip(v.symbols, entries, strict=True))
-        inputs.append(Input(v.name, None, entries, keys=keys.get(v.name, "")))
+        entries = v.values if v.scalar else fresh.letter(len(v.values))
+        renamed |= dict(zip(v.values, entries, strict=True))
+        value = v.constraint.value(sp.Symbol(v.name, real=True)) if v.constraint else None
+        inputs.append(Input(v.declared, value, entries, keys=keys.get(v.name, "")))
     smooth = None if pieces == exprs[0] else _shared((pieces.xreplace(renamed),), fresh)
     exprs = tuple(e.xreplace(renamed) for e in exprs)
     return tuple(inputs), _shared(exprs[:1], fresh), _shared(exprs[1:], fresh), smooth, report

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from fractions import Fraction
 from itertools import combinations
 
 import sympy as sp
 
 from learnact.compiler.declare.laws import LAWS, Law, Normal
-from learnact.compiler.declare.names import Names, check_parameter, snake_case
+from learnact.compiler.declare.names import Names, snake_case
 from learnact.compiler.declare.spec import Activation, Family, Start, Values
 from learnact.compiler.declare.symbols import NOT_REAL, gain, shift, x
-from learnact.compiler.resolve.language import WORDS, UnknownSymbol, parse, parse_constant
+from learnact.compiler.resolve.language import UnknownSymbol, parse, parse_constant
+from learnact.compiler.resolve.parameters import Given, Number, given
 from learnact.compiler.resolve.sound import check
-from learnact.errors import BadExpression, BadLaw, BadName, UnknownName
+from learnact.errors import BadExpression, BadLaw, UnknownName
 
 __all__ = ["from_expression", "parse", "parse_law", "parse_params", "reference"]
 
 MAX_PARAMETERS = 12  # the search for what scales the function tries subsets of the parameters
-Number = str | int | float | Fraction
 
 
 def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law | None = None) -> Activation:
     """Build the activation that `text` writes in `x` and the scalar parameters `params` (name -> start value).
 
-    The starts are `declared` (the given values) and, before it, the one that a common factor of some
+    A key of `params` may give a range, `b>0` or `0<b<1`, in which the parameter stays: the module then stores log b, or
+    the logit of b. The starts are `declared` (the given values) and, before it, the one that a common factor of some
     parameters allows: `balanced` (E[F^2] = E[F'^2] = 1) with an added constant among them, else `forward`
     (E[F^2] = 1). Raises BadExpression, BadName and BadDeclaration.
     """
     slug = Names.of(snake_case(name), None, name).slug
     law = law or Normal()
-    symbols = {p: sp.Symbol(p, real=True) for p in params}
-    _check_parameters(params, slug)
-    values = {symbols[p]: parse_constant(_literal(v), f"the value of {p}") for p, v in params.items()}
+    _check_count(params)
+    parameters = given(params, slug)
+    symbols = {name: p.symbol for name, p in parameters.items()}
+    values = {p.symbol: p.value for p in parameters.values()}
     try:
         function = parse(text, {"x": x, **symbols})
     except UnknownSymbol as err:
@@ -51,9 +52,9 @@ def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law
         name=slug,
         title="Declared by an expression",
         formula=text.strip(),
-        parameters={p: 1 for p in params},
+        parameters={name: p.declared for name, p in parameters.items()},
         function=lambda _p, _n: function,
-        starts={**_scaled_start(function, values), **starts},
+        starts={**_scaled_start(function, values, parameters.values()), **starts},
         degrees=None,
         law=law,
     )
@@ -67,9 +68,14 @@ def reference(text: str, params: Mapping[str, Number]) -> Activation:
 
     Its one start is `declared`. Raises BadExpression, BadName and BadDeclaration.
     """
-    symbols = {p: sp.Symbol(p, real=True) for p in params}
-    _check_parameters(params, "reference")
-    values = {p: parse_constant(_literal(v), f"the value of {p}") for p, v in params.items()}
+    _check_count(params)
+    parameters = given(params, "reference")
+    if ranged := [name for name, p in parameters.items() if p.constraint]:
+        raise BadExpression(
+            f"code is compared at one value of {ranged[0]}, so it has no range; write {ranged[0]}=VALUE"
+        )
+    symbols = {name: p.symbol for name, p in parameters.items()}
+    values = {name: p.value for name, p in parameters.items()}
     try:
         function = parse(text, {"x": x, **symbols})
     except UnknownSymbol as err:
@@ -84,7 +90,7 @@ def reference(text: str, params: Mapping[str, Number]) -> Activation:
         name="reference",
         title="Declared by an expression",
         formula=text.strip(),
-        parameters=dict.fromkeys(params, 1),
+        parameters=dict.fromkeys(parameters, 1),
         function=lambda _p, _n: function,
         starts={"declared": Start(lambda _n, _law: dict(values), note="the values as given")},
         degrees=None,
@@ -122,10 +128,6 @@ def parse_law(text: str) -> Law:
     return replace(law, **{fields(law)[0].name: number})
 
 
-def _literal(value: Number) -> str:
-    return value.strip() if isinstance(value, str) else str(value)
-
-
 def _undeclared(text: str, symbols: Mapping[str, sp.Symbol]) -> list[str]:
     """Every bare name in the text that is neither given nor a constant, in the order in which they are read."""
     found: list[str] = []
@@ -140,15 +142,9 @@ def _undeclared(text: str, symbols: Mapping[str, sp.Symbol]) -> list[str]:
             return found
 
 
-def _check_parameters(params: Mapping[str, Number], function_name: str) -> None:
+def _check_count(params: Mapping[str, Number]) -> None:
     if len(params) > MAX_PARAMETERS:
         raise BadExpression(f"{len(params)} parameters, an expression takes {MAX_PARAMETERS}; write a family file")
-    for name in params:
-        if name in WORDS:
-            raise BadName(f"the parameter {name!r} is a word of the expression language; choose another")
-        check_parameter(name)
-        if name == function_name:
-            raise BadName(f"the parameter {name!r} has the name of the emitted function; choose another")
 
 
 def _check_values(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> None:
@@ -163,13 +159,18 @@ def _check_values(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> Non
         raise BadExpression(f"with the given values the expression is the constant {at_start}; give other values")
 
 
-def _scaled_start(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> dict[str, Start]:
+def _scaled_start(
+    function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr], parameters: Iterable[Given]
+) -> dict[str, Start]:
     """The start that solves for the common factor of the largest set of parameters that has one; {} if none has."""
-    subsets = (set(c) for size in range(len(values), 0, -1) for c in combinations(values, size))
+    parameters = list(parameters)
+    scalable = [p.symbol for p in parameters if p.constraint is None or p.constraint.scales]
+    free = {p.symbol for p in parameters if p.constraint is None}
+    subsets = (set(c) for size in range(len(scalable), 0, -1) for c in combinations(scalable, size))
     scaled = next((c for c in subsets if homogeneity(function, c) == 1), None)
     if scaled is None:
         return {}
-    offset = next((s for s in values if s in scaled and sp.diff(function, s) == 1), None)
+    offset = next((s for s in values if s in scaled & free and sp.diff(function, s) == 1), None)
 
     def start(_: object, __: Law) -> Values:
         solved = {s: gain * v if s in scaled else v for s, v in values.items()}

@@ -129,7 +129,10 @@ def measure(fitted: Curve, goal: Target, law: Law, knots: tuple[float, ...] = ()
 
 def _by_name(activation: Activation, values: Values) -> dict[str, tuple[sp.Expr, ...]]:
     """Values as declared, evaluated where a number of the fit went in. Raises NoStart for what is no number."""
-    assigned = activation.assign(values)
+    try:
+        assigned = activation.stored(values)
+    except BadDeclaration as err:
+        raise NoStart(f"the fit: {err}") from err
     numbers = {s: sp.N(v, DIGITS) if v.has(sp.Float) and not v.is_Float else v for s, v in assigned.items()}
     undefined = [str(s) for s, v in numbers.items() if v.has(sp.nan, sp.oo, sp.zoo)]
     if undefined:

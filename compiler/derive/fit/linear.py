@@ -163,6 +163,8 @@ class _Problem:
         """Weights of the features from sums over a level's nodes, with the smallest ridge that will do."""
         systems = [self._system(g, level) for g in range(len(self.goals))]
         size = mp.sqrt(sum(target for _, _, target in systems))
+        if not size:
+            raise NoStart("the best fit is 0: the features are even and the target is odd, or the other way round")
         for ridge in RIDGES:
             found = [mp.mpf(0)] * len(self.table.features)
             amplification = mp.mpf(0)
