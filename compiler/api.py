@@ -222,9 +222,9 @@ def verify_against(
 
 def _is_spec(text: str) -> bool:
     """Whether a text is a SPEC and no expression: an expression has no colon, and no family's name alone."""
-    from learnact.compiler.resolve.registry import family_names  # noqa: PLC0415
+    from learnact.compiler.resolve.registry import is_family  # noqa: PLC0415
 
-    return ":" in text or text.strip().endswith(".py") or text.strip() in family_names()
+    return ":" in text or text.strip().endswith(".py") or is_family(text.strip())
 
 
 def _load_file(path: Path) -> type[nn.Module]:

@@ -60,10 +60,19 @@ FAMILIES = {
     "Fourier": ("fourier", (1, 12)),
     "FourierFree": ("fourier_free", (1, 12)),
     "Hermite": ("hermite", (1, 12)),
+    "HermiteFunction": ("hermite_function", (1, 8)),
     "Legendre": ("legendre", (1, 12)),
+    "Polyrelu": ("polyrelu", (1, 6)),
+    "Prelu": ("prelu", None),
+    "Rational": ("rational", (2, 7)),
+    "Rbf": ("rbf", (2, 12)),
     "Sinusoid": ("sinusoid", None),
+    "Snake": ("snake", None),
+    "SnakeBeta": ("snake_beta", None),
+    "Swish": ("swish", None),
     "Tropical": ("tropical", (1, 12)),
     "TropicalRational": ("tropical_rational", (1, 12)),
+    "Xielu": ("xielu", None),
 }
 """Class name without its degree -> family, and the lowest and highest degree that it can be compiled with."""
 

@@ -14,6 +14,7 @@ from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Input, Statement
+from learnact.compiler.lower.quotients import divided_once
 
 EXTREMA = (Largest, Smallest)
 
@@ -83,7 +84,10 @@ def _shared(exprs: tuple[sp.Expr, ...], fresh: Fresh) -> Block:
 
 def _parts(exprs: tuple[sp.Expr, ...], names: Fresh) -> tuple[list[tuple[sp.Symbol, sp.Expr]], list[sp.Expr]]:
     """Common sub-expressions and what is left; constants stay where they are: named, they would be no tensors."""
-    parts, results = sp.cse(exprs, symbols=names.parts(), order="canonical")
+    symbols = names.parts()
+    quotients, divided = divided_once(exprs, symbols)
+    parts, results = sp.cse([*(value for _, value in quotients), *divided], symbols=symbols, order="canonical")
+    parts = _ordered([*parts, *((symbol, e) for (symbol, _), e in zip(quotients, results, strict=False))])
     constants: dict[sp.Symbol, sp.Expr] = {}
     shared = []
     for symbol, value in parts:
@@ -92,7 +96,18 @@ def _parts(exprs: tuple[sp.Expr, ...], names: Fresh) -> tuple[list[tuple[sp.Symb
             constants[symbol] = value
         else:
             shared.append((symbol, value))
-    return shared, [e.xreplace(constants) for e in results]
+    return shared, [e.xreplace(constants) for e in results[len(quotients) :]]
+
+
+def _ordered(definitions: list[tuple[sp.Symbol, sp.Expr]]) -> list[tuple[sp.Symbol, sp.Expr]]:
+    """Each after what it is made of."""
+    waiting, ordered, defined = list(definitions), [], {symbol for symbol, _ in definitions}
+    while waiting:
+        ready = next(d for d in waiting if not d[1].free_symbols & defined)
+        waiting.remove(ready)
+        ordered.append(ready)
+        defined.discard(ready[0])
+    return ordered
 
 
 class _Sharer:

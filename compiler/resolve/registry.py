@@ -10,7 +10,8 @@ from types import ModuleType
 
 from learnact.compiler import families
 from learnact.compiler.declare.spec import Activation, Family
-from learnact.compiler.resolve.classical import classical_family, classical_names, is_classical
+from learnact.compiler.resolve import residual, scaled
+from learnact.compiler.resolve.classical import classical_family, classical_function, classical_names
 from learnact.compiler.resolve.paths import split
 from learnact.compiler.resolve.plugins import family_among, family_at, is_import_path, plugin, plugin_names
 from learnact.compiler.resolve.sound import check
@@ -28,18 +29,45 @@ def family_names() -> tuple[str, ...]:
     return tuple(sorted({*shipped_names(), *plugin_names()}))
 
 
-def family(name: str) -> Family:
-    """The family of this name: a classical function, a shipped family, or a plugin's, in this order.
+def is_family(name: str) -> bool:
+    """Whether `family` knows the name; nothing of a plugin is imported."""
+    plain = name.removeprefix(scaled.PREFIX)
+    named = plain in (*family_names(), *classical_names())
+    return named or (name.startswith(residual.PREFIX) and name.removeprefix(residual.PREFIX) in classical_names())
 
-    Raises UnknownName, and BadDeclaration for a plugin that does not work.
+
+def family(name: str) -> Family:
+    """The family of this name: a classical function, a shipped family, a plugin's, in this order, or a form of one.
+
+    `scaled_NAME` is scale f(stretch x) + offset of any of them without a gain of its own; `residual_NAME` a classical
+    function with a learned Hermite correction. Raises UnknownName, and BadDeclaration for a plugin that does not work
+    and a family that cannot be scaled.
     """
-    if is_classical(name):
+    if name in classical_names():
         return classical_family(name)
     if name in shipped_names():
         return getattr(importlib.import_module(f"{families.__name__}.{name}"), name)
-    if name not in plugin_names():
-        raise UnknownName("family", name, (*family_names(), *classical_names()))
-    return plugin(name)
+    if name in plugin_names():
+        return plugin(name)
+    if name.startswith(scaled.PREFIX):
+        return scaled.scaled(family(name.removeprefix(scaled.PREFIX)))
+    if name.startswith(residual.PREFIX):
+        plain = name.removeprefix(residual.PREFIX)
+        return residual.residual(plain, classical_function(plain))
+    raise UnknownName("family", name, (*family_names(), *classical_names()))
+
+
+def spec_of_slug(slug: str) -> str:
+    """The SPEC whose file name is this, `residual_relu2:3` for `residual_relu23`; the slug itself if there is none."""
+    if is_family(slug):
+        return slug
+    for k in range(len(slug) - 1, 0, -1):
+        name, digits = slug[:k], slug[k:]
+        if digits.isascii() and digits.isdigit() and is_family(name):
+            degrees = family(name).degrees
+            if degrees is not None and int(digits) in degrees and digits == str(int(digits)):
+                return f"{name}:{digits}"
+    return slug
 
 
 def resolve(spec: str) -> Activation:
@@ -56,7 +84,7 @@ def resolve(spec: str) -> Activation:
         raise BadDeclaration(f"{spec!r} names no object; write {spec}:OBJECT or {spec}:OBJECT:DEGREE")
     else:
         name, *degree = spec.split(":")
-        if name not in family_names() and not is_classical(name) and is_import_path(name, *degree[:1]):
+        if not is_family(name) and is_import_path(name, *degree[:1]):
             if not degree:
                 raise BadDeclaration(f"{spec!r} names no object; write {spec}:OBJECT or {spec}:OBJECT:DEGREE")
             module, name, *degree = spec.split(":")

@@ -17,15 +17,16 @@ from learnact.version import __version__
 
 if TYPE_CHECKING:
     from learnact.compiler.api import derive, emit, frozen_expression, load, lower, start, verify, verify_against
+    from learnact.compiler.declare.constraints import Between, Positive
     from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
     from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, HingeFit, LinearFit, Start
     from learnact.compiler.derive.derivation import Derivation
     from learnact.compiler.emit.source import Source
     from learnact.compiler.explain.plot_module import plot
     from learnact.compiler.lower.program import Program
-    from learnact.compiler.resolve.classical import classical_names, is_classical
+    from learnact.compiler.resolve.classical import classical_names
     from learnact.compiler.resolve.declaration import Declaration
-    from learnact.compiler.resolve.registry import family_names
+    from learnact.compiler.resolve.registry import family_names, is_family, spec_of_slug
     from learnact.compiler.verify.against import Judgement
     from learnact.compiler.verify.report import Report
     from learnact.errors import LearnactError
@@ -38,6 +39,7 @@ __all__ = [
     "Activation",
     "Arcsine",
     "Basis",
+    "Between",
     "Declaration",
     "Derivation",
     "Exponential",
@@ -49,6 +51,7 @@ __all__ = [
     "LearnactError",
     "LinearFit",
     "Normal",
+    "Positive",
     "Program",
     "Report",
     "Source",
@@ -62,12 +65,13 @@ __all__ = [
     "emit",
     "family_names",
     "frozen_expression",
-    "is_classical",
+    "is_family",
     "is_learnable",
     "load",
     "lower",
     "parameter_groups",
     "plot",
+    "spec_of_slug",
     "start",
     "swap",
     "swap_per_channel",
@@ -86,15 +90,16 @@ _MODULES = {
         "verify",
         "verify_against",
     ),
+    "compiler.declare.constraints": ("Between", "Positive"),
     "compiler.declare.laws": ("Arcsine", "Exponential", "Law", "Normal", "Uniform"),
     "compiler.declare.spec": ("Activation", "Basis", "Family", "Feature", "HingeFit", "LinearFit", "Start"),
     "compiler.derive.derivation": ("Derivation",),
     "compiler.emit.source": ("Source",),
     "compiler.explain.plot_module": ("plot",),
     "compiler.lower.program": ("Program",),
-    "compiler.resolve.classical": ("classical_names", "is_classical"),
+    "compiler.resolve.classical": ("classical_names",),
     "compiler.resolve.declaration": ("Declaration",),
-    "compiler.resolve.registry": ("family_names",),
+    "compiler.resolve.registry": ("family_names", "is_family", "spec_of_slug"),
     "compiler.verify.against": ("Judgement",),
     "compiler.verify.report": ("Report",),
     "errors": ("LearnactError",),

@@ -26,8 +26,9 @@ TABLE = 5e-4  # q-slopes are quoted to three digits
 
 STANDARD = Normal()
 NARROW, WIDE = Normal(sp.Rational(11, 20)), Normal(2)
-SOME = [s for s in SPECS if s.partition(":")[2] in ("", "1", "2", "5", "12")]
-PAPER = [s for s in SPECS if "paper" in resolve(s).family.starts]
+BALANCED = [s for s in SPECS if "balanced" in resolve(s).family.starts]
+SOME = [s for s in BALANCED if s.partition(":")[2] in ("", "1", "2", "5", "12")]
+PAPER = [s for s in SPECS if list(resolve(s).family.starts) == ["balanced", "paper"] and "polyrelu" not in s]
 
 
 @cache
@@ -55,7 +56,7 @@ def violations(found: StartDerivation, f: Shape, law: Law, unit: float, second: 
     return wrong
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", BALANCED)
 def test_balanced_starts_keep_length_and_gradient(spec: str) -> None:
     found = solved(spec)
     assert found.kind == "balanced"
@@ -128,7 +129,7 @@ def test_a_wrong_value_is_seen(spec: str, fault: float) -> None:
     assert violations(found, shape(spec, values), STANDARD, UNIT)
 
 
-@pytest.mark.parametrize("spec", [s for s in SPECS if s != "sinusoid"])
+@pytest.mark.parametrize("spec", [s for s in BALANCED if s != "sinusoid"])
 def test_of_both_shifts_the_stabler_is_taken(spec: str) -> None:
     """The other one gives F - 2 E[F]."""
     found = solved(spec)

@@ -312,3 +312,33 @@ def test_weights_of_whole_vectors_are_worked_out_before() -> None:
 def test_weights_that_are_no_whole_vectors_are_refused(weights: Callable, says: str) -> None:
     with pytest.raises(BadDeclaration, match=says):
         lower(based(weights))
+
+
+def test_the_quotient_rule_squares_no_denominator() -> None:
+    """N/D and D are in range at x = 1e6 in float32, D^2 = 1e48 is not; the slope there is 1 within rounding."""
+    quotient = (1 + a * x + x**5) / (1 + b * x**2 + x**4)
+    program = lower(declare(quotient, "a", "b"))
+    assert not [p for e in program.backward.all for p in e.atoms(sp.Pow) if p.base.is_Add and p.exp < -1]
+    assert sum(e.has(sp.Pow) and e.is_Pow and e.exp == -1 for e in program.backward.all) == 1  # one division
+    known = {x: sp.Float(10**6, 20), a: sp.S.One, b: sp.S.One}
+    for statement in program.backward.statements:
+        known[statement.target] = value = statement.value.xreplace(known)
+        assert abs(value) < 3e38
+    assert abs(program.slope.xreplace(known) - 1) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        a / (1 + x**2) ** 2,
+        a * x**3 / (b**2 + x**2) ** 3,
+        a * sp.sin(x) / (2 + sp.cos(b * x)) ** 2 + 1 / (1 + x**2),
+        x + a / b**2,
+    ],
+)
+def test_divisions_are_equal_to_what_is_declared(expr: sp.Expr) -> None:
+    program = lower(declare(expr, *sorted(s.name for s in expr.free_symbols - {x})))
+    known: dict[sp.Symbol, sp.Expr] = {}
+    for statement in program.backward.statements:
+        known[statement.target] = statement.value.xreplace(known)
+    assert sp.simplify(program.slope.xreplace(known) - sp.diff(expr, x)) == 0

@@ -58,7 +58,7 @@ def test_only_the_family_asked_for_is_imported():
 @pytest.mark.parametrize(
     ("spec", "error", "says"),
     [
-        ("hermit:5", UnknownName, "did you mean hermite?"),
+        ("hermit:5", UnknownName, "did you mean hermite"),
         ("", UnknownName, "unknown family ''"),
         ("../hermite:5", UnknownName, "unknown family"),
         ("hermite", BadDegree, "needs a degree"),

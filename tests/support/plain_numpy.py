@@ -18,10 +18,17 @@ from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Un
 Array = NDArray[np.float64]
 Values = Mapping[str, Sequence[float]]
 
-FAMILIES = "chebyshev fourier fourier_free hermite legendre sinusoid tropical tropical_rational".split()
 DEGREES = range(1, 13)
-WITH_DEGREE = [f for f in FAMILIES if f != "sinusoid"]
-SPECS = ["sinusoid", *(f"{f}:{n}" for f in WITH_DEGREE for n in DEGREES)]
+EVERY_DEGREE = "chebyshev fourier fourier_free hermite legendre tropical tropical_rational".split()
+SOME_DEGREES = {"hermite_function": (1, 4, 8), "polyrelu": (1, 3, 6), "rational": (2, 5, 7), "rbf": (2, 5, 12)}
+NO_DEGREE = "prelu sinusoid snake snake_beta swish xielu".split()
+WITH_DEGREE = [*EVERY_DEGREE, *SOME_DEGREES]
+FAMILIES = sorted([*WITH_DEGREE, *NO_DEGREE])
+SPECS = [
+    *NO_DEGREE,
+    *(f"{f}:{n}" for f in EVERY_DEGREE for n in DEGREES),
+    *(f"{f}:{n}" for f, degrees in SOME_DEGREES.items() for n in degrees),
+]
 
 REACH = 16.0  # standard deviations: x^24 times the normal density is below 1e-30 beyond
 REACH_OF_EXPONENTIAL = 80.0  # standard deviations: likewise for x^6, all that is asked of this law
@@ -92,15 +99,91 @@ def _tropical_rational(
     return Shape(lambda x: up.value(x) - down.value(x), lambda x: up.slope(x) - down.slope(x), up.breaks + down.breaks)
 
 
+def _prelu(negative_slope: Array) -> Shape:
+    (a,) = negative_slope
+    return Shape(lambda x: np.where(x > 0, x, a * x), lambda x: np.where(x > 0, 1.0, a), (0.0,))
+
+
+def _swish(rate: Array) -> Shape:
+    (b,) = rate
+    return Shape(lambda x: x * _sigmoid(b * x), lambda x: _sigmoid(b * x) * (1 + b * x * _sigmoid(-b * x)))
+
+
+def _xielu(raw_rise: Array, raw_fall: Array) -> Shape:
+    (p,), (n,) = np.logaddexp(0, raw_rise), 0.5 + np.logaddexp(0, raw_fall)
+    return Shape(
+        lambda x: np.where(x > 0, p * x**2, n * (np.expm1(np.minimum(x, 0)) - x)) + x / 2,
+        lambda x: np.where(x > 0, 2 * p * x, n * np.expm1(np.minimum(x, 0))) + 0.5,
+        (0.0,),
+    )
+
+
+def _snake(log_frequency: Array, log_damping: Array | None = None) -> Shape:
+    (w,), (d,) = np.exp(log_frequency), np.exp(log_frequency if log_damping is None else log_damping)
+    return Shape(lambda x: x + (1 - np.cos(2 * w * x)) / (2 * d), lambda x: 1 + w * np.sin(2 * w * x) / d)
+
+
+def _polyrelu(coefficients: Array) -> Shape:
+    c, d = coefficients, np.polynomial.polynomial.polyder(coefficients)
+    return Shape(
+        lambda x: np.polynomial.polynomial.polyval(np.maximum(x, 0), c),
+        lambda x: np.where(x > 0, np.polynomial.polynomial.polyval(np.maximum(x, 0), d), 0.0),
+        (0.0,),
+    )
+
+
+def _rational(numerator: Array, denominator: Array) -> Shape:
+    even = np.zeros(2 * len(denominator) + 1)
+    even[0], even[2::2] = 1, denominator**2
+    top, bottom = np.polynomial.Polynomial(numerator), np.polynomial.Polynomial(even)
+    return Shape(
+        lambda x: top(x) / bottom(x), lambda x: (top.deriv()(x) - top(x) / bottom(x) * bottom.deriv()(x)) / bottom(x)
+    )
+
+
+def _rbf(stretch: Array, offset: Array, heights: Array) -> Shape:
+    (t,), centres = stretch, np.linspace(-3, 3, len(heights))
+    width = centres[1] - centres[0]
+
+    def bump(u: Array) -> Array:
+        return heights * np.exp(-(((u[..., None] - centres) / width) ** 2) / 2)
+
+    return Shape(
+        lambda x: offset[0] + bump(t * x).sum(-1),
+        lambda x: t * ((centres - t * x[..., None]) / width**2 * bump(t * x)).sum(-1),
+    )
+
+
+def _hermite_function(stretch: Array, offset: Array, coefficients: Array) -> Shape:
+    (t,), c = stretch, coefficients / np.sqrt(_factorials(len(coefficients)))
+    d = hermite_e.hermeder(c)
+
+    def slope(u: Array) -> Array:
+        return np.exp(-(u**2) / 4) * (hermite_e.hermeval(u, d) - u / 2 * hermite_e.hermeval(u, c))
+
+    return Shape(
+        lambda x: offset[0] + np.exp(-((t * x) ** 2) / 4) * hermite_e.hermeval(t * x, c), lambda x: t * slope(t * x)
+    )
+
+
 _SHAPES: dict[str, Callable[..., Shape]] = {
     "chebyshev": _series(cheb.chebval, cheb.chebder, 0.5, factorials=False),
     "fourier": _fourier,
     "fourier_free": _fourier,
     "hermite": _series(hermite_e.hermeval, hermite_e.hermeder, 1.0, factorials=True),
+    "hermite_function": _hermite_function,
     "legendre": _series(leg.legval, leg.legder, 0.5, factorials=False),
+    "polyrelu": _polyrelu,
+    "prelu": _prelu,
+    "rational": _rational,
+    "rbf": _rbf,
     "sinusoid": _sinusoid,
+    "snake": _snake,
+    "snake_beta": _snake,
+    "swish": _swish,
     "tropical": _tropical,
     "tropical_rational": _tropical_rational,
+    "xielu": _xielu,
 }
 
 

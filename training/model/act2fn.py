@@ -14,7 +14,6 @@ them in float32, as `swap` does.
 from __future__ import annotations
 
 import functools
-import re
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.activations import ACT2FN
 
-from learnact import generated, is_classical
+from learnact import generated, spec_of_slug
 from learnact.errors import LearnactError, UnknownName
 from learnact.training.errors import BadModel
 from learnact.training.model.factory import class_of
@@ -81,9 +80,7 @@ def resolve(name: str) -> tuple[Any, dict[str, Any]]:
     if slug in _registered:
         cls = _registered[slug][0]
     else:
-        numbered = re.fullmatch(r"([a-z_]+?)(\d+)", slug)
-        known = slug in generated.MODULES.values() or is_classical(slug)
-        spec = f"{numbered[1]}:{numbered[2]}" if numbered and not known else slug
+        spec = slug if slug in generated.MODULES.values() else spec_of_slug(slug)
         try:
             cls = class_of(spec)
         except LearnactError as err:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from learnact import classical_names, generated, is_classical, load
+from learnact import classical_names, generated, is_family, load
 from learnact import start as solve_start
 from learnact.errors import UnknownName
 from learnact.training.config import Config
@@ -104,7 +104,7 @@ def choose(name: str, start: str = "") -> Choice:
     slugs = {slug: cls for cls, slug in generated.MODULES.items()}
     if name.endswith(".py"):
         _require_own_name(name, slugs)
-    if name.isidentifier() and name not in slugs and not _is_family(name):
+    if name.isidentifier() and name not in slugs and not is_family(name):
         raise UnknownName("activation", name, {*slugs, *ACT2FN, *classical_names()})
     cls = class_of(name)
     if start and start not in cls.starts:
@@ -159,9 +159,3 @@ def _require_own_name(file: str, slugs: Mapping[str, str]) -> None:
     shipped: Any = getattr(generated, slugs[slug]) if slug in slugs else cls
     if (shipped.spec, shipped.moments) != (cls.spec, cls.moments):
         raise BadConfig(f"{file} has the name of learnact.generated.{shipped.__name__}; emit it with another --name")
-
-
-def _is_family(name: str) -> bool:
-    from learnact import family_names  # noqa: PLC0415
-
-    return name in family_names() or is_classical(name)
