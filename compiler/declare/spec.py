@@ -253,6 +253,16 @@ class Activation:
         return {symbol: expr for v in self.parameters for symbol, expr in v.meaning.items()}
 
     @cached_property
+    def formula(self) -> str:
+        """F(x) for people, and what each constrained parameter is of what is stored."""
+        ranges = [
+            f"{v.declared} = {v.constraint.value(sp.Symbol(v.name, real=True))}"
+            for v in self.parameters
+            if v.constraint
+        ]
+        return ", ".join([self.family.formula or str(self.written), *ranges])
+
+    @cached_property
     def function(self) -> sp.Expr:
         """F(x; stored tensors); derivation, emitted code and referee all refer to it."""
         return put(self.written, self.meaning)

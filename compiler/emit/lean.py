@@ -52,7 +52,7 @@ def _raise(kind: str, message: str) -> list[str]:
 
 def _docstring(activation: Activation) -> list[str]:
     """Formula and domain, on one line where that holds them."""
-    formula = f"F(x) = {activation.family.formula or activation.function}"
+    formula = f"F(x) = {activation.formula}"
     flat = f'"""{formula}; domain: {activation.family.domain}."""'
     if len(flat) + 4 <= LINE:
         return [flat]

@@ -108,7 +108,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
     statements = [r for block in blocks for r in block.all]
     return {
         "title": family.title if activation.degree is None else f"{family.title} of degree {activation.degree}",
-        "formula": formula_lines(family.formula or str(activation.function)),
+        "formula": formula_lines(activation.formula),
         "cls": names.cls,
         "slug": names.slug,
         "spec": names.spec,

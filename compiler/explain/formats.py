@@ -27,7 +27,7 @@ def plain(derivation: Derivation) -> str:
     activation = derivation.activation
     lines = [
         f"{activation.names.spec}: {activation.family.title}",
-        f"  F(x) = {activation.family.formula or activation.function}",
+        f"  F(x) = {activation.formula}",
         f"  law    x ~ {derivation.law}",
     ]
     for start in derivation.starts:
@@ -70,7 +70,7 @@ def data(derivation: Derivation) -> dict[str, Any]:
     return {
         "spec": activation.names.spec,
         "law": str(derivation.law),
-        "formula": activation.family.formula,
+        "formula": activation.formula,
         "function": str(activation.function),
         "parameters": {v.name: len(v.symbols) for v in activation.parameters},
         "starts": [_start_data(start) for start in derivation.starts],
@@ -155,11 +155,6 @@ def quantity(q: Quantity) -> str:
     if q.exact:
         return _text(q.value, True)
     return f"~ {_short(q.number())} +- {q.error:.1g}  (numeric: {q.route})"
-
-
-def formula(activation: Activation) -> str:
-    """Give the formula for people, or the function itself where none is declared."""
-    return activation.family.formula or str(activation.function)
 
 
 def law_latex(derivation: Derivation) -> str:

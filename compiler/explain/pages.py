@@ -46,6 +46,10 @@ def index(families: list[Family]) -> str:
     lines += [
         "",
         "Functions without parameters, and their forms with three: [classical functions](classical.md).",
+        "",
+        "`scaled_NAME`, as in `scaled_xielu`, is `scale f(stretch x) + offset` of a classical function or of a family",
+        "that has no gain of its own: its start `balanced` keeps both second moments at any sigma. `residual_NAME:n`,",
+        "as in `residual_gelu:3`, is a classical function plus a Hermite polynomial of degree n that starts at 0.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -82,8 +86,8 @@ def classical() -> str:
 def page(family: Family) -> str:
     """Write the family's page."""
     shown = _shown(family)
-    lines = [f"# {family.title}", "", f"`{family.formula}`", "", f"- Law: x ~ {family.law}"]
-    lines += [f"- Domain: {family.domain}", f"- Parameters: {', '.join(f'`{name}`' for name in family.parameters)}"]
+    lines = [f"# {family.title}", "", f"`{shown.formula}`", "", f"- Law: x ~ {family.law}"]
+    lines += [f"- Domain: {family.domain}", f"- Parameters: {', '.join(f'`{v.name}`' for v in shown.parameters)}"]
     lines += [f"- Starts: {', '.join(_start_notes(family))}"]
     lines += [f"- Reference: {family.reference}"] if family.reference else []
     lines += ["", f"![F solid, F' dashed, law grey]({PICTURES}/{family.name}.svg)", ""]

@@ -63,7 +63,7 @@ def _spec(activation: Activation) -> dict[str, Any]:
         "spec": activation.names.spec,
         "class": activation.names.cls,
         "title": family.title,
-        "formula": family.formula,
+        "formula": activation.formula,
         "law": str(family.law),
         "domain": family.domain,
         "reference": family.reference,
