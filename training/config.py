@@ -20,6 +20,9 @@ weights: the layer before each activation is rescaled to sigma = 1, for which th
 TRAINABLE = ("all", "activations", "weights")
 """What learns: everything; the parameters of activations alone; everything but these."""
 
+GATED: Mapping[str, str] = {"swiglu": "silu", "geglu": "gelu", "reglu": "relu"}
+"""Published names of gated blocks (Shazeer 2020) -> the F in them."""
+
 EVALUATION = "windows over all of the held-out text, test apart"
 """How validation and test are drawn; a run under another way, or from before there was a test, is another run."""
 
@@ -43,6 +46,7 @@ class Config:
     calibrate: str = "preserve"  # to each place's measured input sigma; of no meaning to a classical activation
     shared: bool = False  # one activation for all places
     per_channel: bool = False  # one shape per channel
+    gated: bool = False  # blocks compute F(u) v, at 2/3 of the hidden width
     steps: int
     batch: int
     micro_batch: int  # samples in one forward pass; what is random is random per micro-batch
@@ -153,6 +157,7 @@ class Convnext(Config):
             self.image_size // self.patch >= 2 ** (len(self.depths) - 1),
             f"images of {self.image_size} with patch {self.patch} vanish in {len(self.depths)} stages of stride 2",
         )
+        _require(not self.gated, "gated blocks are for gpt2, whose MLPs they replace; convnext has none, leave it out")
 
 
 TASKS: Mapping[str, type[Config]] = {"gpt2": Gpt2, "convnext": Convnext}

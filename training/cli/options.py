@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from learnact.training.config import CALIBRATIONS, TRACKERS
+from learnact.training.config import CALIBRATIONS, GATED, TRACKERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,6 +24,7 @@ ACTIVATION = (
     ),
     click.option("--shared/--no-shared", default=None, help="One activation for all places."),
     click.option("--per-channel/--no-per-channel", default=None, help="One shape per channel."),
+    click.option("--gated/--no-gated", default=None, help="Blocks of GPT-2 compute F(u) v: SwiGLU for silu."),
     click.option("--lr-factor", type=float, help="Learning rate of activation parameters over the others' (5)."),
 )
 TRAINED = (
@@ -79,8 +80,13 @@ def options(*groups: tuple[Callable[[Command], Command], ...]) -> Callable[[Comm
 
 
 def split_activation(changes: dict[str, Any]) -> dict[str, Any]:
-    """Take `SPEC@START` apart. Raises UsageError where a start is given twice."""
+    """Take `SPEC@START` apart, and `swiglu` for a gated silu. Raises UsageError where something is said twice."""
     name = changes.get("activation")
+    if name and (function := GATED.get(name.partition("@")[0])):
+        if changes.get("gated") is False:
+            raise click.UsageError(f"{name} is gated, found --no-gated; write {function}")
+        _, at, start = name.partition("@")
+        return split_activation({**changes, "activation": f"{function}{at}{start}", "gated": True})
     if name and "@" in name:
         spec, _, start = name.partition("@")
         if not spec or not start:

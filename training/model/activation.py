@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,16 @@ class Choice:
         return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else ""
 
     def starts(self, config: Config) -> Starts:
-        """sigma -> parameter values of the chosen start, as configured. Raises BadConfig without parameters."""
+        """sigma, beside a gate the factor of F too -> values of the start. Raises BadConfig without parameters."""
         if not self.learnable:
             raise BadConfig(f"{self.label} has no parameters to calibrate; choose a generated activation")
         preserve = config.calibrate != "unit"
-        return lambda sigma: solve_start(self.target, self.start, sigma=sigma, preserve=preserve)
+
+        def solve(sigma: sp.Rational, factor: sp.Rational = sp.S.One) -> Mapping[str, Sequence[float]]:
+            own = {"factor": factor} if preserve else {}  # calibrated to 1, F keeps its own scale beside a gate
+            return solve_start(self.target, self.start, sigma=sigma, preserve=preserve, **own)
+
+        return solve
 
     def new(self, **keywords: object) -> nn.Module:
         """A fresh module."""

@@ -275,4 +275,5 @@ def _result(out: Path, result: dict[str, Any]) -> None:
 
 
 def _plain(moments: InputMoments) -> dict[str, Any]:
-    return {"path": moments.path, "mean": moments.mean, "sigma": moments.sigma, "rounded": str(moments.rounded)}
+    gate = {} if moments.gate is None else {"gate": moments.gate}
+    return {"path": moments.path, "mean": moments.mean, "sigma": moments.sigma, "rounded": str(moments.rounded), **gate}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from learnact.training.config import FOR_GENERATED
+from learnact.training.config import FOR_GENERATED, GATED
 from learnact.training.errors import BadConfig
 from learnact.training.model.activation import choose
 
@@ -148,6 +148,8 @@ def _settings(text: str, starts: Sequence[str]) -> list[Setting]:
     if at and not own:
         raise BadConfig(f"{name!r} names no start after the @; leave it out")
     options = [option.partition("=") for option in given]
+    if spec in GATED:
+        spec, options = GATED[spec], [("gated", "", ""), *options]
     if twice := {o for o, _, _ in options if [n for n, _, _ in options].count(o) > 1}:
         raise BadConfig(f"{text!r} gives {', '.join(sorted(twice))} twice; write several values as in lr=2e-3|4e-3")
     if odd := [o for o, equals, value in options if o in OF_THE_STUDY or (equals and not all(value.split("|")))]:
