@@ -39,9 +39,13 @@ LENGTH = (
     click.option("--lr", type=float, help="Peak learning rate."),
     click.option("--lr-floor", type=float, help="Share of the peak that the cosine ends at."),
     click.option("--warmup", type=int, help="Steps of linear rise."),
+    click.option("--beta1", type=float, help="Of AdamW."),
+    click.option("--beta2", type=float, help="Of AdamW."),
+    click.option("--eps", type=float, help="Of AdamW."),
     click.option("--weight-decay", type=float, help="On matrices; never on activation parameters."),
     click.option("--clip", type=float, help="Gradient norm to clip to; 0: none."),
     click.option("--ema", type=float, help="Decay of averaged weights; 0: none."),
+    click.option("--init-std", type=float, help="Standard deviation of the first weights."),
     click.option("--seed", type=int, help="Of first weights, data order and all other chance."),
 )
 MACHINE = (
@@ -66,6 +70,20 @@ RECORDS = (
     ),
     click.option("--out", required=True, type=_FOLDER, help="Run folder; an interrupted run in it goes on."),
 )
+
+
+class Sizes(click.ParamType):
+    """Whole numbers with commas between them: `3,3,9,3`."""
+
+    name = "sizes"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of whole numbers; write 3,3,9,3", param, ctx)
 
 
 def options(*groups: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:

@@ -196,7 +196,9 @@ def _words(context: click.Context, left_out: Sequence[str]) -> tuple[str, ...]:
         if name in left_out or name not in _given(context):
             continue
         value = context.params[name]
-        for each in value if isinstance(value, tuple) else (value,):
+        several = getattr(parameter, "multiple", False) or parameter.nargs != 1
+        for one in value if several else (value,):
+            each = ",".join(map(str, one)) if isinstance(one, tuple) else one
             if isinstance(parameter, click.Argument):
                 words.append(str(each))
             elif isinstance(parameter, click.Option) and parameter.is_flag:

@@ -21,7 +21,7 @@ logging.set_verbosity_error()  # its notices would break progress bars and the o
 
 
 def build_gpt2(config: Gpt2, vocabulary: int, end: int) -> GPT2LMHeadModel:
-    """GPT-2 with learned positions, tied embeddings and N(0, 0.02^2) weights (Radford et al. 2019), gated if asked."""
+    """GPT-2 with learned positions, tied embeddings and normal weights (Radford et al. 2019), or a variant of it."""
     torch.manual_seed(seed_of("weights", config.seed))
     settings: dict[str, Any] = {
         "vocab_size": -(-vocabulary // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE,
@@ -36,23 +36,27 @@ def build_gpt2(config: Gpt2, vocabulary: int, end: int) -> GPT2LMHeadModel:
         "bos_token_id": end,
         "eos_token_id": end,
         "use_cache": False,
+        "initializer_range": config.init_std,
     }
-    if config.gated:
-        return VariantLMHeadModel(VariantConfig(**settings, gated=True))
+    if config.gated or not config.bias:
+        return VariantLMHeadModel(VariantConfig(**settings, gated=config.gated, bias=config.bias))
     return GPT2LMHeadModel(GPT2Config(**settings))
 
 
 def build_convnext(config: Convnext, classes: int) -> ConvNextForImageClassification:
-    """ConvNeXt with N(0, 0.02^2) weights and layer scale (Liu et al. 2022)."""
+    """ConvNeXt with normal weights and layer scale (Liu et al. 2022)."""
     torch.manual_seed(seed_of("weights", config.seed))
     return ConvNextForImageClassification(
         ConvNextConfig(
             hidden_sizes=list(config.widths),
             depths=list(config.depths),
+            num_stages=len(config.depths),
             patch_size=config.patch,
             image_size=config.image_size,
             drop_path_rate=config.drop_path,
             layer_scale_init_value=config.layer_scale,
+            layer_norm_eps=1e-6,
+            initializer_range=config.init_std,
             hidden_act="gelu",
             num_labels=classes,
         )
