@@ -64,12 +64,14 @@ def start(
 
     Solved starts have E[F^2] = 1; with `preserve` E[F^2] = E[x^2], so that F propagates the second moment of its input
     unchanged, and fits are to s T(x/s), s^2 = E[x^2]. E[F'^2] = 1 in both, where an offset learns and the balance
-    theorem has a solution; `derive` states the reason otherwise. For a normal law and a family whose starts follow the
-    law's scale, `preserve` gives sigma F(x/sigma), F being the start for sigma = 1.
+    theorem has a solution; `derive` states the reason otherwise. Where a start follows the law's scale, or parameters
+    of the formula stretch x (b in a*tanh(b*x)), `preserve` gives sigma F(x/sigma), F being the start for sigma = 1;
+    where neither is so, gain and offset alone are solved (fourier, whose frequencies are fixed).
     `factor`, above 0, multiplies F: E[F^2] and E[F'^2] are then factor^2 times as large.
 
-    Raises BadLaw for a sigma that is not positive, or for both sigma and law; NoStart for a `factor` where no
-    parameters scale F; BadTarget, UnknownName, BadExpression, and what `derive` raises.
+    Raises BadLaw for a sigma that is not positive, or for both sigma and law; NoStart for `preserve` where only a gain
+    could be solved, and for a `factor` where no parameters scale F; BadTarget, UnknownName, BadExpression, and what
+    `derive` raises.
     """
     from learnact.compiler.declare.constants import evaluate  # noqa: PLC0415
     from learnact.compiler.derive import start as derive_start  # noqa: PLC0415

@@ -32,6 +32,7 @@ class Start:
     values: Callable[[Any, Law], Values]  # (degree, law) -> {parameter: value or values}
     root: Literal["stable", "plus"] = "stable"  # of the two shifts: the smaller |q-slope|, or the larger shift
     note: str = ""  # one line on where it comes from
+    fixed_scale: bool = False  # a start that must not be stretched to its input's scale: a gain alone, as a control
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,8 @@ class Activation:
         lines += [sp.srepr(w) for w in self.weights]
         for name, start in self.family.starts.items():
             values = self.start_values(name)
-            lines.append(f"{name} {start.root} {start.note} {[sp.srepr(v) for v in values.values()]}")
+            fixed = " fixed" if start.fixed_scale else ""
+            lines.append(f"{name} {start.root} {start.note} {[sp.srepr(v) for v in values.values()]}{fixed}")
         return "\n".join(lines)
 
     @cached_property

@@ -74,7 +74,9 @@ def _scaled(name: str, f: Classical) -> Family:
         starts={
             "balanced": Start(balanced, note="x stretched to standard deviation 1; E[F^2] and E[F'^2]"),
             "forward": Start(forward, note="x stretched to standard deviation 1; E[F^2] alone"),
-            "gain": Start(lambda _n, _law: values(gain, sp.S.One, sp.S.Zero), note="a gain alone, for E[F^2]"),
+            "gain": Start(
+                lambda _n, _law: values(gain, sp.S.One, sp.S.Zero), note="a gain alone, for E[F^2]", fixed_scale=True
+            ),
             "raw": Start(lambda _n, _law: values(sp.S.One, sp.S.One, sp.S.Zero), note="the function itself"),
         },
         degrees=None,

@@ -14,7 +14,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _FOLDER = click.Path(file_okay=False)
 
 ACTIVATION = (
-    click.option("--activation", "-a", metavar="NAME", help="gelu, relu2, mish …, or a SPEC: hermite:5[@START]."),
+    click.option(
+        "--activation",
+        "-a",
+        metavar="NAME",
+        help="gelu, relu2, swiglu …; a SPEC: hermite:5[@START]; expr:NAME=EXPR;a=1.",
+    ),
     click.option("--start", metavar="NAME", help="Of the activation: balanced, forward, gain, raw; gelu, relu …"),
     click.option(
         "--calibrate",
