@@ -20,8 +20,9 @@ def preserving_values(activation: Activation, name: str, law: Law) -> dict[sp.Sy
     """Symbol -> value of the start `name`, with `gain` and `shift`, made for x as wide as under `law`.
 
     A start that follows the law itself is as it declares; another one is stretched by s, s^2 = E[x^2], where its
-    parameters allow it. Where they do not, gain and shift have to do; raises NoStart where there is no shift either,
-    and UnknownName.
+    parameters allow it, and where they do not, gain and shift have to do.
+
+    Raises NoStart where there is no shift to do it, UnknownName and BadDeclaration.
     """
     values = activation.start_values(name, law)
     s = sp.sqrt(law.second)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -15,6 +14,7 @@ from small_runs import TINY, command, complaint, lines
 
 import learnact.transformers
 from learnact import start
+from learnact.training.cli import results
 from learnact.training.config import TASKS, Config, Gpt2
 from learnact.training.model.activation import choose
 from learnact.training.model.models import build_convnext, build_gpt2
@@ -124,11 +124,9 @@ def test_at_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert all({"loss", "raw_loss", "accuracy", "raw_accuracy"} <= line.keys() for line in evaluations)
     assert evaluations[0]["loss"] == evaluations[0]["raw_loss"]
     assert evaluations[-1]["loss"] != evaluations[-1]["raw_loss"]
-    study = ("study", *digits, *sizes, "-a", "gelu", "--seeds", "0")
-    code, _, err = command(capsys, *study, "--steps", "1", "--out", tmp_path / "study")
-    assert code == 0, err
-    record = json.loads((tmp_path / "study/gelu-seed0/config.json").read_text())["config"]
-    assert (record["depths"], record["widths"]) == ([1, 1], [8, 16])
+    asked = results._parsed("convnext", (*digits[1:], *sizes, "--out", "x"))
+    words = results._words(asked, ("out",))
+    assert [words[words.index(o) + 1] for o in ("--depths", "--widths")] == ["1,1", "8,16"], "as a study hands them on"
     code, _, err = command(capsys, *TINY, "--no-bias", "-a", "hermite:3", "--out", tmp_path / "text")
     assert code == 0, err
     assert not [k for k in lines(tmp_path / "text") if "raw_loss" in k], "no averages, no other scores"
