@@ -14,7 +14,8 @@ from small_runs import TINY, command, complaint, losses
 from torch import Tensor
 
 import learnact.transformers
-from learnact import start
+from learnact import Declaration, load, start
+from learnact.errors import NoStart
 from learnact.training.config import Gpt2
 from learnact.training.errors import BadModel
 from learnact.training.model.activation import choose, install
@@ -145,18 +146,21 @@ def test_it_is_saved_and_loaded(tmp_path: Path) -> None:
         assert torch.equal(again(input_ids=batch()).logits, model(input_ids=batch()).logits)
 
 
-def test_a_gate_of_zeros_and_a_shape_without_a_factor_are_refused(tmp_path: Path) -> None:
+def test_a_gate_of_zeros_and_a_shape_without_a_factor_are_refused() -> None:
     model = build_gpt2(gpt2(), 257, 256).eval()
     torch.nn.init.zeros_(model.transformer.h[0].mlp.c_up.weight)
     with pytest.raises(BadModel, match=r"what transformer\.h\.0\.mlp\.act is multiplied with is 0"):
         calibrate(swap(model, "hermite:3"), {"input_ids": batch()})
+    bounded = load(Declaration(expr="tanh(b*x)", params=("b=1",), name="Bounded"))
+    with pytest.raises(NoStart, match="no parameter of bounded scales the whole function"):
+        calibrate(swap(build_gpt2(gpt2(), 257, 256), bounded), {"input_ids": batch()})
 
 
 def test_at_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, names, tiny = tmp_path / "run", {}, (*TINY, "--layers", "1", "--steps", "3")
-    for word in ("swiglu", "silu", "hermite:3"):
+    for word in ("swiglu", "silu", "hermite:3", "gelu"):
         out = run / word.replace(":", "")
-        gated = () if word == "swiglu" else ("--gated",)
+        gated = ("--gated",) if word in {"silu", "hermite:3"} else ()
         code, _, err = command(capsys, *tiny, "-a", word, *gated, "--out", out)
         assert code == 0, err
         names[word] = losses(out)
@@ -169,6 +173,7 @@ def test_at_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert code == 0, err
     for bad, said in (
         (("finetune", run / "silu", "--no-gated", *words), "has gated blocks, and its weights fit no other"),
+        (("finetune", run / "gelu", "--gated", *words), "has no gated blocks, and its weights fit no other"),
         (("convnext", "--gated", "--steps", "1", "--cpu"), "gated blocks are for gpt2, whose MLPs they replace"),
         ((*TINY, "-a", "swiglu", "--no-gated"), "swiglu is gated, found --no-gated; write silu"),
         (("study", *TINY, "-a", "swiglu,gated"), "gives gated twice"),
