@@ -37,7 +37,7 @@ def preserving_values(activation: Activation, name: str, law: Law) -> dict[sp.Sy
         raise NoStart(
             f"the start {name!r} of {activation.names.spec} would be a gain alone under {law}, its bends at another "
             "scale than its input: no parameters stretch x, and no offset learns. Let a factor of x learn, as b in "
-            "a*tanh(b*x), or do not preserve the second moment (--calibrate none)"
+            "a*tanh(b*x), or take the start without preserve (--calibrate none)"
         )
     return values
 
