@@ -58,27 +58,38 @@ def start(
     sigma: Number = 1,
     law: Law | str | None = None,
     preserve: bool = False,
+    factor: Number = 1,
 ) -> dict[str, tuple[float, ...]]:
     """Parameter values of the start `name` of `target` under N(0, sigma^2), or under `law`: parameter -> values.
 
     Solved starts have E[F^2] = 1; with `preserve` E[F^2] = E[x^2], so that F propagates the second moment of its input
     unchanged, and fits are to s T(x/s), s^2 = E[x^2]. E[F'^2] = 1 in both, where an offset learns and the balance
-    theorem has a solution; `derive` states the reason otherwise. For a normal law and a family whose starts follow the
-    law's scale, `preserve` gives sigma F(x/sigma), F being the start for sigma = 1.
+    theorem has a solution; `derive` states the reason otherwise. Where a start follows the law's scale, or parameters
+    of the formula stretch x (b in a*tanh(b*x)), `preserve` gives sigma F(x/sigma), F being the start for sigma = 1;
+    where neither is so, gain and offset alone are solved (fourier, whose frequencies are fixed).
+    `factor`, above 0, multiplies F: E[F^2] and E[F'^2] are then factor^2 times as large.
 
-    Raises BadLaw for a sigma that is not positive, or for both sigma and law; BadTarget, UnknownName, NoStart, and what
+    Raises BadLaw for a sigma that is not positive, or for both sigma and law; NoStart for `preserve` where only a gain
+    could be solved, and for a `factor` where no parameters scale F; BadTarget, UnknownName, BadExpression, and what
     `derive` raises.
     """
     from learnact.compiler.declare.constants import evaluate  # noqa: PLC0415
     from learnact.compiler.derive import start as derive_start  # noqa: PLC0415
+    from learnact.compiler.resolve.multiple import multiple  # noqa: PLC0415
+    from learnact.compiler.resolve.number import exact  # noqa: PLC0415
 
     if not isinstance(name, str):
         raise BadTarget(f"the start's name must be text such as 'balanced', found {name!r}")
     given, of_sigma = _law(law), normal(sigma)
     if given is not None and of_sigma.std != 1:
         raise BadLaw(f"give either sigma={of_sigma.std} or law={given}, not both")
-    solved = derive_start(activation_of(target), name, given or of_sigma, preserve=preserve)
-    return {parameter: tuple(float(evaluate(v)) for v in values) for parameter, values in solved.values.items()}
+    times = exact(factor, "factor")
+    if not times.is_positive:
+        raise BadExpression(f"factor must be positive, found {times}")
+    activation = activation_of(target)
+    solved = derive_start(activation, name, given or of_sigma, preserve=preserve)
+    scaled = multiple(activation, solved.values, times)
+    return {parameter: tuple(float(evaluate(v)) for v in values) for parameter, values in scaled.items()}
 
 
 def frozen_expression(target: Target, values: Mapping[str, Sequence[float]]) -> str:

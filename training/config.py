@@ -20,6 +20,9 @@ weights: the layer before each activation is rescaled to sigma = 1, for which th
 TRAINABLE = ("all", "activations", "weights")
 """What learns: everything; the parameters of activations alone; everything but these."""
 
+GATED: Mapping[str, str] = {"swiglu": "silu", "geglu": "gelu", "reglu": "relu"}
+"""Published names of gated blocks (Shazeer 2020) -> the F in them."""
+
 EVALUATION = "windows over all of the held-out text, test apart"
 """How validation and test are drawn; a run under another way, or from before there was a test, is another run."""
 
@@ -43,19 +46,23 @@ class Config:
     calibrate: str = "preserve"  # to each place's measured input sigma; of no meaning to a classical activation
     shared: bool = False  # one activation for all places
     per_channel: bool = False  # one shape per channel
+    gated: bool = False  # blocks compute F(u) v, at 2/3 of the hidden width
     steps: int
     batch: int
     micro_batch: int  # samples in one forward pass; what is random is random per micro-batch
     lr: float  # peak
     lr_floor: float  # share of the peak that the cosine ends at
     warmup: int  # steps of linear rise
+    beta1: float = 0.9
     beta2: float
+    eps: float = 1e-8  # of AdamW
     weight_decay: float
     lr_factor: float = 5.0  # learning rate of activation parameters over that of the others
     clip: float  # gradient norm; 0: none
     ema: float = 0.0  # decay of the averaged weights that are evaluated; 0: none
     trainable: str = "all"  # of TRAINABLE
     initial: str = ""  # run folder whose trained weights are the first ones
+    init_std: float = 0.02  # of the normal first weights
     precision: str = "fp32"  # or "bf16" autocast
     compile: bool = False
     shard: bool = False  # FSDP2 instead of DDP
@@ -74,8 +81,9 @@ class Config:
                 _require(math.isfinite(value), f"{name} must be a finite number, found {value}")
         self.require(0, math.inf, "[)", "warmup", "weight_decay", "clip", "workers", "lr_factor")
         self.require(0, 1, "[]", "lr_floor")
-        self.require(0, 1, "[)", "beta2", "ema")
+        self.require(0, 1, "[)", "beta1", "beta2", "ema")
         positive = ("steps", "batch", "micro_batch", "eval_every", "watch_every", "checkpoint_every", "keep", "lr")
+        self.require(0, math.inf, "()", "eps", "init_std")
         self.require(0, math.inf, "()", *positive)
         _require(
             self.batch % self.micro_batch == 0, f"batch {self.batch} is no multiple of micro_batch {self.micro_batch}"
@@ -115,6 +123,7 @@ class Gpt2(Config):
     heads: int
     context: int  # tokens a window
     dropout: float = 0.0
+    bias: bool = True  # False: none in linear layers and layer norms
     eval_windows: int  # of the validation text and of the test text, at most, spread over all of it
 
     def __post_init__(self) -> None:
@@ -148,11 +157,19 @@ class Convnext(Config):
         self.require(0, math.inf, "[)", "mixup", "cutmix", "layer_scale")
         self.require(0, 1, "[)", "drop_path", "smoothing")
         self.require(0, 1, "[]", "erasing")
+        for name in ("depths", "widths"):
+            sizes = getattr(self, name)
+            _require(bool(sizes) and min(sizes) > 0, f"{name} are whole numbers above 0, found {sizes}")
+        _require(
+            len(self.depths) == len(self.widths),
+            f"depths and widths are one for each stage, found {len(self.depths)} and {len(self.widths)}",
+        )
         self.require(0, 10, "[]", "rand_augment")
         _require(
             self.image_size // self.patch >= 2 ** (len(self.depths) - 1),
             f"images of {self.image_size} with patch {self.patch} vanish in {len(self.depths)} stages of stride 2",
         )
+        _require(not self.gated, "gated blocks are for gpt2, whose MLPs they replace; convnext has none, leave it out")
 
 
 TASKS: Mapping[str, type[Config]] = {"gpt2": Gpt2, "convnext": Convnext}

@@ -33,6 +33,7 @@ class Start:
     values: Callable[[Any, Law], Values]  # (degree, law) -> {parameter: value or values}
     root: Literal["stable", "plus"] = "stable"  # of the two shifts: the smaller |q-slope|, or the larger shift
     note: str = ""  # one line on where it comes from
+    fixed_scale: bool = False  # a start that must not be stretched to its input's scale: a gain alone, as a control
 
 
 @dataclass(frozen=True)
@@ -331,6 +332,28 @@ class Activation:
             raise BadDeclaration(f"{self.names.spec}: {entry} is declared {constraint}, found the value {value}")
         return constraint.stored(value)
 
+    @cached_property
+    def scalable(self) -> frozenset[sp.Symbol]:
+        """The parameters' entries, as F is written in them, that a positive factor cannot lead out of their range."""
+        free = (v for v in self.parameters if v.constraint is None or v.constraint.scales)
+        return frozenset(s for v in free for s in v.values)
+
+    def scaled(
+        self, values: Mapping[sp.Symbol, sp.Expr], factors: Mapping[sp.Symbol, sp.Expr]
+    ) -> dict[sp.Symbol, sp.Expr]:
+        """Stored values for parameters that are `factors` times (entry -> factor, else 1) those stored in `values`."""
+        pairs = dict(values)
+        for vector in self.parameters:
+            for symbol, entry in zip(vector.symbols, vector.values, strict=True):
+                if factors.get(entry, sp.S.One) == 1:
+                    continue
+                if vector.constraint is None:
+                    pairs[symbol] = values[symbol] * factors[entry]
+                else:
+                    value = put(vector.constraint.value(symbol), {symbol: values[symbol]})
+                    pairs[symbol] = vector.constraint.stored(value * factors[entry])
+        return pairs
+
     def start_values(self, name: str, law: Law | None = None) -> dict[sp.Symbol, sp.Expr]:
         """Symbol -> value of the start `name` under `law` (default: the family's), with `gain` and `shift` as symbols.
 
@@ -364,7 +387,8 @@ class Activation:
         lines += [sp.srepr(w) for w in self.weights]
         for name, start in self.family.starts.items():
             values = self.start_values(name)
-            lines.append(f"{name} {start.root} {start.note} {[sp.srepr(v) for v in values.values()]}")
+            fixed = " fixed" if start.fixed_scale else ""
+            lines.append(f"{name} {start.root} {start.note} {[sp.srepr(v) for v in values.values()]}{fixed}")
         return "\n".join(lines)
 
     @cached_property

@@ -10,6 +10,7 @@ from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import gain, put, shift, x
 from learnact.compiler.derive.balance import Expectations, is_one, solve
 from learnact.compiler.derive.derivation import StartDerivation
+from learnact.compiler.derive.stretch import preserving_values
 from learnact.errors import BadDeclaration
 
 PROBES = (
@@ -25,10 +26,10 @@ INSIDE = sp.Rational(3, 5)
 def declared_start(activation: Activation, name: str, law: Law, second: sp.Expr = sp.S.One) -> StartDerivation:
     """Solve one declared start under the law for E[F^2] = `second` and E[F'^2] = 1.
 
-    Raises BadDeclaration, Divergent, NoClosedForm, UnknownName.
+    Raises BadDeclaration, Divergent, NoClosedForm, UnknownName, NoStart for a start that cannot preserve E[x^2].
     """
     start = activation.start(name)
-    values = activation.start_values(name, law)
+    values = activation.start_values(name, law) if second == 1 else preserving_values(activation, name, law)
     unknowns = {s for v in values.values() for s in v.free_symbols} & {gain, shift}
     function = activation.function
     g = put(function, {s: v.xreplace({gain: sp.S.One, shift: sp.S.Zero}) for s, v in values.items()})

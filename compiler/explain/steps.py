@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import sympy as sp
 
@@ -11,6 +12,7 @@ from learnact.compiler.declare.symbols import gain, put, shift
 from learnact.compiler.derive.balance import Expectations, tidy
 from learnact.compiler.derive.derivation import Derivation, StartDerivation
 from learnact.compiler.derive.quantity import Quantity
+from learnact.compiler.derive.stretch import preserving_values
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ def solved(derivation: Derivation, start: StartDerivation) -> Solved | None:
     activation = derivation.activation
     if start.name not in activation.family.starts:
         return None
-    declared = activation.start_values(start.name, derivation.law)
+    own = activation.start_values if derivation.second == 1 else partial(preserving_values, activation)
+    declared = own(start.name, derivation.law)
     unknowns = {symbol for value in declared.values() for symbol in value.free_symbols} & {gain, shift}
     if not unknowns:
         return None

@@ -17,6 +17,11 @@ def balanced(n, law):
     }
 
 
+def published(n, law):
+    """Frequencies k whatever the law, amplitudes gain, phases pi/4."""
+    return {**balanced(n, law), "frequencies": list(range(1, n + 1))}
+
+
 def fit_frequencies(n, law):
     """w_k = k pi/(8 sigma): period 16 sigma, so that the jump at its ends lies where the law has no mass."""
     return [k * sp.pi / (8 * law.sigma) for k in range(1, n + 1)]
@@ -45,7 +50,10 @@ fourier_free = Family(
             for k, (a, w, phi) in enumerate(zip(p.coefficients, p.frequencies, p.phases, strict=True), start=1)
         )
     ),
-    starts={"balanced": Start(balanced, note="frequencies k/sigma, equal amplitudes, phases pi/4")},
+    starts={
+        "balanced": Start(balanced, note="frequencies k/sigma, equal amplitudes, phases pi/4"),
+        "paper": Start(published, root="plus", note="published: frequencies k, equal amplitudes, offset > 0"),
+    },
     fit=LinearFit(
         features=lambda n, law: [sp.S.One, *(f(w * x) for f in (sp.cos, sp.sin) for w in fit_frequencies(n, law))],
         values=from_solution,

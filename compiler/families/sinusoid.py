@@ -15,7 +15,7 @@ sinusoid = Family(
     starts={
         "balanced": Start(
             lambda _, law: {"amplitude": gain, "frequency": sp.S.One, "phase": sp.pi / 4},
-            note="frequency 1 and phase pi/4 under N(0, sigma^2): length 1 forward and backward whatever sigma is",
+            note="phase pi/4: length 1 forward and backward whatever sigma is; frequency 1, or 1/sigma to preserve",
         )
     },
     domain="all x; bounded",

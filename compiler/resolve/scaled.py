@@ -52,7 +52,7 @@ def scaled(family: Family) -> Family:
                 start(gain, True, gain * shift), note="x stretched to standard deviation 1; E[F^2] and E[F'^2]"
             ),
             "forward": Start(start(gain, True, sp.S.Zero), note="x stretched to standard deviation 1; E[F^2] alone"),
-            "gain": Start(start(gain, False, sp.S.Zero), note="a gain alone, for E[F^2]"),
+            "gain": Start(start(gain, False, sp.S.Zero), note="a gain alone, for E[F^2]", fixed_scale=True),
             "raw": Start(start(sp.S.One, False, sp.S.Zero), note="the function itself"),
         },
         degrees=family.degrees,

@@ -7,14 +7,19 @@ from typing import Any, TypeVar
 
 import click
 
-from learnact.training.config import CALIBRATIONS, TRACKERS
+from learnact.training.config import CALIBRATIONS, GATED, TRACKERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FOLDER = click.Path(file_okay=False)
 
 ACTIVATION = (
-    click.option("--activation", "-a", metavar="NAME", help="gelu, relu2, mish …, or a SPEC: hermite:5[@START]."),
+    click.option(
+        "--activation",
+        "-a",
+        metavar="NAME",
+        help="gelu, relu2, swiglu …; a SPEC: hermite:5[@START]; expr:NAME=EXPR;a=1.",
+    ),
     click.option("--start", metavar="NAME", help="Of the activation: balanced, forward, gain, raw; gelu, relu …"),
     click.option(
         "--calibrate",
@@ -24,6 +29,7 @@ ACTIVATION = (
     ),
     click.option("--shared/--no-shared", default=None, help="One activation for all places."),
     click.option("--per-channel/--no-per-channel", default=None, help="One shape per channel."),
+    click.option("--gated/--no-gated", default=None, help="Blocks of GPT-2 compute F(u) v: SwiGLU for silu."),
     click.option("--lr-factor", type=float, help="Learning rate of activation parameters over the others' (5)."),
 )
 TRAINED = (
@@ -38,9 +44,13 @@ LENGTH = (
     click.option("--lr", type=float, help="Peak learning rate."),
     click.option("--lr-floor", type=float, help="Share of the peak that the cosine ends at."),
     click.option("--warmup", type=int, help="Steps of linear rise."),
+    click.option("--beta1", type=float, help="Of AdamW."),
+    click.option("--beta2", type=float, help="Of AdamW."),
+    click.option("--eps", type=float, help="Of AdamW."),
     click.option("--weight-decay", type=float, help="On matrices; never on activation parameters."),
     click.option("--clip", type=float, help="Gradient norm to clip to; 0: none."),
     click.option("--ema", type=float, help="Decay of averaged weights; 0: none."),
+    click.option("--init-std", type=float, help="Standard deviation of the first weights."),
     click.option("--seed", type=int, help="Of first weights, data order and all other chance."),
 )
 MACHINE = (
@@ -67,6 +77,20 @@ RECORDS = (
 )
 
 
+class Sizes(click.ParamType):
+    """Whole numbers with commas between them: `3,3,9,3`."""
+
+    name = "sizes"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of whole numbers; write 3,3,9,3", param, ctx)
+
+
 def options(*groups: tuple[Callable[[Command], Command], ...]) -> Callable[[Command], Command]:
     """Give a command these groups of options, in this order."""
 
@@ -79,8 +103,13 @@ def options(*groups: tuple[Callable[[Command], Command], ...]) -> Callable[[Comm
 
 
 def split_activation(changes: dict[str, Any]) -> dict[str, Any]:
-    """Take `SPEC@START` apart. Raises UsageError where a start is given twice."""
+    """Take `SPEC@START` apart, and `swiglu` for a gated silu. Raises UsageError where something is said twice."""
     name = changes.get("activation")
+    if name and (function := GATED.get(name.partition("@")[0])):
+        if changes.get("gated") is False:
+            raise click.UsageError(f"{name} is gated, found --no-gated; write {function}")
+        _, at, start = name.partition("@")
+        return split_activation({**changes, "activation": f"{function}{at}{start}", "gated": True})
     if name and "@" in name:
         spec, _, start = name.partition("@")
         if not spec or not start:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,19 +10,20 @@ import click
 from click.core import ParameterSource
 
 from learnact.training.cli import train
+from learnact.training.cli.attribute import attributed, choose_rates, parse_rates, refuse_unclear
 from learnact.training.config import FOR_GENERATED
 
 if TYPE_CHECKING:
-    from learnact.training.study.attribution import Effect
-    from learnact.training.study.grid import Cell
-    from learnact.training.study.page.runs import Group
+    from learnact.training.study.grid import Cell, Outcome
 
 MOST_SEEDS = 1000
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> list[int]:
+def _seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> list[int]:
     """`0-4`, `0,1,5`."""
+    if text is None:
+        return []
     ranges = []
     try:
         for part in text.split(","):
@@ -52,6 +53,14 @@ def _seeds(context: click.Context, parameter: click.Parameter, text: str) -> lis
     metavar="CLASSICAL",
     help="Which part of the lead over this function is scale, shape, learning: for the one -a SPEC.",
 )
+@click.option(
+    "--rates",
+    multiple=True,
+    callback=parse_rates,
+    metavar="PART=LR[|LR]…",
+    help="Of raw, gain, scaled, scales-learned, shape or shape-learned, with --attribute; repeat.",
+)
+@click.option("--choose-on", callback=_seeds, metavar="SEEDS", help="Seeds by which one of several rates is chosen.")
 @click.option("--seeds", default="0-2", show_default=True, callback=_seeds, help="0-4, or 0,1,5.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of run folders.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Runs at a time.")
@@ -62,6 +71,8 @@ def study(
     activations: tuple[str, ...],
     starts: tuple[str, ...],
     attribute: str | None,
+    rates: dict[str, list[str]],
+    choose_on: list[int],
     seeds: list[int],
     out: Path,
     jobs: int,
@@ -74,23 +85,35 @@ def study(
     """
     from learnact.training.study.grid import conduct, grid  # noqa: PLC0415
 
-    parts: dict[str, str] = {}
+    wanted: dict[str, list[str]] = {}
     if attribute is not None:
         from learnact.training.study import attribution  # noqa: PLC0415
 
-        if len(activations) != 1 or starts or len(seeds) < 2:
-            raise click.UsageError("--attribute takes one -a SPEC[@START], no --start, and two --seeds or more")
-        parts = attribution.settings(attribute, activations[0])
-        activations = tuple(parts.values())
+        wanted = attribution.settings(attribute, activations[0], rates)
+        refuse_unclear(activations, starts, seeds, any(len(s) > 1 for s in wanted.values()), choose_on)
+        activations = tuple(setting for choices in wanted.values() for setting in choices)
+    elif rates or choose_on:
+        raise click.UsageError("--rates and --choose-on are for --attribute; write -a hermite:3,lr=4e-3|6e-3")
     asked = _parsed(task, (*rest, "--out", str(out)))
     if "seed" in _given(asked):
         raise click.UsageError("a study takes --seeds, and gives each run its --seed")
     weights = asked.params["calibrate"] == "weights"  # for every activation
     spared = [name for name in FOR_GENERATED if name != "calibrate" or not weights]
-    cells = grid(task, activations, starts, seeds, out, _words(asked, ("out",)), _words(asked, ("out", *spared)))
-    for cell in {(cell.activation, cell.start, cell.options): cell for cell in cells}.values():
+    words, classical_words = _words(asked, ("out",)), _words(asked, ("out", *spared))
+
+    def cells_of(settings: Sequence[str], of_seeds: Sequence[int], folder: Path) -> list[Cell]:
+        return grid(task, settings, starts, of_seeds, folder, words, classical_words)
+
+    def conducted(some: Sequence[Cell]) -> list[Outcome]:
+        return conduct(some, jobs, niceness)
+
+    for cell in cells_of(activations, seeds[:1], out):
         _check(task, cell.arguments)
-    outcomes = conduct(cells, jobs, niceness)
+    if wanted:
+        parts = choose_rates(wanted, choose_on, Path(f"{out}-rates"), cells_of, conducted)
+        activations = tuple(parts.values())
+    cells = cells_of(activations, seeds, out)
+    outcomes = conducted(cells)
     failed = [o for o in outcomes if o.code]
     for outcome in failed:
         click.echo(f"failed: {outcome.cell.folder} (exit {outcome.code}): {outcome.message}", err=True)
@@ -100,7 +123,7 @@ def study(
 
         groups = group(read_runs([out]))
         click.echo(f"\n{final_table(groups).text()}")
-        if parts:
+        if wanted:
             click.echo(f"\n{attribution.text(attributed(groups, cells, parts))}")
         click.echo(f"\nlearnact-train report {out} -o {out}.html makes the page")
     return 1 if failed else 0
@@ -166,18 +189,6 @@ def harvest(run_folder: Path, cpu: bool, out: Path) -> None:
         click.echo(f"{name:8s} " + ", ".join(f"{score} {value:.6f}" for score, value in values.items()))
 
 
-def attributed(groups: Sequence[Group], cells: Sequence[Cell], parts: Mapping[str, str]) -> list[Effect]:
-    """The effects of an attribution among all runs of a study's folder; `parts` is what `settings` gave."""
-    from learnact.training.study.attribution import comparisons, effects  # noqa: PLC0415
-    from learnact.training.study.page.statistics import scores  # noqa: PLC0415
-
-    of_folder = {run.folder.resolve(): g for g in groups for run in g.runs}
-    count = len(parts)  # the cells of a seed come in the order of the settings
-    found = {part: of_folder[cell.folder.resolve()] for part, cell in zip(parts, cells[:count], strict=True)}
-    names = {part: g.name for part, g in found.items()}
-    return effects(comparisons(names), {g.name: scores(g, "loss") for g in found.values()})
-
-
 def _parsed(task: str, words: Sequence[str]) -> click.Context:
     """The arguments of a command that trains, as it reads them. Raises UsageError."""
     return next(c for c in train.COMMANDS if c.name == task).make_context(task, list(words))
@@ -196,7 +207,9 @@ def _words(context: click.Context, left_out: Sequence[str]) -> tuple[str, ...]:
         if name in left_out or name not in _given(context):
             continue
         value = context.params[name]
-        for each in value if isinstance(value, tuple) else (value,):
+        several = getattr(parameter, "multiple", False) or parameter.nargs != 1
+        for one in value if several else (value,):
+            each = ",".join(map(str, one)) if isinstance(one, tuple) else one
             if isinstance(parameter, click.Argument):
                 words.append(str(each))
             elif isinstance(parameter, click.Option) and parameter.is_flag:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from learnact.training.cli.options import ACTIVATION, LENGTH, MACHINE, RECORDS, TRAINED, options, split_activation
+from learnact.training.cli.options import (
+    ACTIVATION,
+    LENGTH,
+    MACHINE,
+    RECORDS,
+    TRAINED,
+    Sizes,
+    options,
+    split_activation,
+)
 from learnact.training.config import FOR_GENERATED
 
 if TYPE_CHECKING:
@@ -18,7 +27,10 @@ MORE = click.argument("more", metavar="[PLACE…]", nargs=-1)
 TEXT = (
     DATA,
     click.option(
-        "--validation", multiple=True, metavar="PLACE", help="Text held out for validation and test; else the last 5 %."
+        "--validation",
+        multiple=True,
+        metavar="PLACE",
+        help="Text held out for validation and test; else the last 5 %. documents:SHARE: so many of one hub:NAME.",
     ),
     click.option("--tokenizer", default="bytes", show_default=True, help="bytes, a file or folder, or a hub name."),
     MORE,
@@ -30,7 +42,7 @@ TEXT = (
     TEXT,
     (
         click.option(
-            "--preset", default="tiny", show_default=True, help="demo (half a minute), tiny (minutes) or small (124M)."
+            "--preset", default="tiny", show_default=True, help="demo (half a minute), tiny (minutes), small, paper."
         ),
     ),
     ACTIVATION,
@@ -42,6 +54,7 @@ TEXT = (
         click.option("--heads", type=int),
         click.option("--context", type=int, help="Tokens a window."),
         click.option("--dropout", type=float),
+        click.option("--bias/--no-bias", default=None, help="In linear layers and layer norms."),
         click.option("--eval-windows", type=int, help="Of the validation and of the test text, spread over each."),
     ),
     MACHINE,
@@ -74,7 +87,7 @@ def gpt2(
     (
         click.option("--data", metavar="PLACE", help="CIFAR-10's binary files, train/CLASS/ and val/CLASS/, hub:NAME."),
         click.option(
-            "--preset", default="micro", show_default=True, help="micro (digits), atto (32x32), tiny (28.6M)."
+            "--preset", default="micro", show_default=True, help="micro (digits), atto (32x32), tiny (28.6M), paper."
         ),
     ),
     ACTIVATION,
@@ -83,6 +96,9 @@ def gpt2(
     (
         click.option("--image-size", type=int),
         click.option("--patch", type=int, help="Stride of the stem."),
+        click.option("--depths", type=Sizes(), metavar="N,N,…", help="Blocks of each stage."),
+        click.option("--widths", type=Sizes(), metavar="N,N,…", help="Channels of each stage."),
+        click.option("--layer-scale", type=float, help="First value; 0: none."),
         click.option("--drop-path", type=float, help="Stochastic depth of the last block."),
         click.option("--rand-augment", type=int, help="Magnitude; 0: none."),
         click.option("--erasing", type=float, help="Probability."),

@@ -26,7 +26,7 @@ Operation = Callable[[Image.Image, float, float], Image.Image]
 
 def _affine(image: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
     return image.transform(
-        image.size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.BILINEAR, fillcolor=GRAY
+        image.size, Image.Transform.AFFINE, matrix, resample=Image.Resampling.BICUBIC, fillcolor=GRAY
     )
 
 
@@ -38,9 +38,10 @@ OPERATIONS: dict[str, Operation] = {
     "auto_contrast": lambda image, s, sign: ImageOps.autocontrast(image),
     "equalize": lambda image, s, sign: ImageOps.equalize(image),
     "invert": lambda image, s, sign: ImageOps.invert(image),
-    "rotate": lambda image, s, sign: image.rotate(30 * s * sign, Image.Resampling.BILINEAR, fillcolor=GRAY),
+    "rotate": lambda image, s, sign: image.rotate(30 * s * sign, Image.Resampling.BICUBIC, fillcolor=GRAY),
     "posterize": lambda image, s, sign: ImageOps.posterize(image, 4 - min(3, int(4 * s)) if s < 1 else 1),
     "solarize": lambda image, s, sign: ImageOps.solarize(image, round(255 * (1 - s))),
+    "solarize_add": lambda image, s, sign: image.point(lambda v: min(255, v + int(110 * s)) if v < 128 else v),
     "color": _enhance(ImageEnhance.Color),
     "contrast": _enhance(ImageEnhance.Contrast),
     "brightness": _enhance(ImageEnhance.Brightness),
@@ -50,7 +51,7 @@ OPERATIONS: dict[str, Operation] = {
     "translate_x": lambda image, s, sign: _affine(image, (1, 0, 0.45 * s * sign * image.width, 0, 1, 0)),
     "translate_y": lambda image, s, sign: _affine(image, (1, 0, 0, 0, 1, 0.45 * s * sign * image.height)),
 }
-"""RandAugment's operations, each growing with its strength (Cubuk et al. 2020)."""
+"""RandAugment's operations as timm has them, each growing with its strength (Cubuk et al. 2020)."""
 
 
 def rand_augment(image: Image.Image, magnitude: float, random: Random) -> Image.Image:

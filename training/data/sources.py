@@ -110,6 +110,17 @@ class HubText:
     def place(self) -> str:
         return self.name
 
+    def count(self) -> int:
+        """How many documents it has; counted where the data set does not say so. Raises BadData."""
+        from datasets import load_dataset_builder  # noqa: PLC0415
+
+        try:
+            splits = load_dataset_builder(self.dataset).info.splits or {}
+        except Exception as err:
+            raise BadData(f"{self.name} cannot be read: {' '.join(str(err).split())[:200]}") from err
+        stated = splits[self.split].num_examples if self.split in splits else 0
+        return stated or sum(1 for _ in self.pieces(0))
+
     def pieces(self, skip: int) -> Iterator[str]:
         from datasets import load_dataset  # noqa: PLC0415
 

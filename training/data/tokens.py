@@ -16,6 +16,7 @@ from tqdm import tqdm
 from learnact.errors import WriteError
 from learnact.files import cache_folder, write_whole
 from learnact.training.data.corpus import load_corpus
+from learnact.training.data.drawn import drawn_sources, is_drawn
 from learnact.training.data.growing import GrowingArray
 from learnact.training.data.overlap import refuse_shared_sources, refuse_shared_text
 from learnact.training.data.sources import Found, Memory, Source, shortened, sources_of
@@ -76,10 +77,12 @@ def prepare(
     if validation and not data:
         raise BadData("a validation text needs a text to train on; give --data too")
     encoder = tokenizer_of(tokenizer)
-    sources = {
-        "train": sources_of(data, training=True) if data else Found([_reference("train")], []),
-        "validation": sources_of(validation) if data else Found([_reference("validation")], []),
-    }
+    if not data:
+        sources = {split: Found([_reference(split)], []) for split in SPLITS}
+    elif is_drawn(validation):
+        sources = drawn_sources(sources_of(data, training=True), validation)
+    else:
+        sources = {"train": sources_of(data, training=True), "validation": sources_of(validation)}
     refuse_shared_sources(sources["train"].sources, sources["validation"].sources)
     asked = {
         "format": FORMAT,

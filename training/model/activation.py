@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ import torch
 from torch import nn
 from transformers.activations import ACT2FN
 
-from learnact import classical_names, generated, is_family, load
+from learnact import Declaration, classical_names, generated, is_family, load, spec_of_slug
 from learnact import start as solve_start
 from learnact.errors import UnknownName
-from learnact.training.config import Config
+from learnact.training.config import GATED, Config
 from learnact.training.errors import BadConfig
 from learnact.training.model import act2fn
 from learnact.training.model.calibrate import InputMoments, Starts, assign, calibrate
 from learnact.training.model.channels import swap_per_channel
+from learnact.training.model.expression import compiled, is_expression, require_verified
 from learnact.training.model.factory import class_of
 from learnact.training.model.learnable import is_learnable
 from learnact.training.model.swap import Swapped, Swapping, swap
@@ -35,7 +37,7 @@ class Choice:
     name: str  # what transformers' ACT2FN knows it by
     cls: Any  # an emitted class; None: of transformers
     start: str = ""
-    target: str = ""  # what the compiler finds its declaration by: a SPEC, of a user's own file too
+    target: str | Declaration = ""  # what the compiler finds its declaration by: a SPEC, of a user's own file too
     frozen: bool = False  # its parameters do not learn: a classical function with its scales
 
     @property
@@ -63,11 +65,16 @@ class Choice:
         return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else ""
 
     def starts(self, config: Config) -> Starts:
-        """sigma -> parameter values of the chosen start, as configured. Raises BadConfig without parameters."""
+        """sigma, beside a gate the factor of F too -> values of the start. Raises BadConfig without parameters."""
         if not self.learnable:
             raise BadConfig(f"{self.label} has no parameters to calibrate; choose a generated activation")
         preserve = config.calibrate != "unit"
-        return lambda sigma: solve_start(self.target, self.start, sigma=sigma, preserve=preserve)
+
+        def solve(sigma: sp.Rational, factor: sp.Rational = sp.S.One) -> Mapping[str, Sequence[float]]:
+            own = {"factor": factor} if preserve else {}  # calibrated to 1, F keeps its own scale beside a gate
+            return solve_start(self.target, self.start, sigma=sigma, preserve=preserve, **own)
+
+        return solve
 
     def new(self, **keywords: object) -> nn.Module:
         """A fresh module."""
@@ -89,12 +96,19 @@ def is_plain(name: str, start: str = "") -> bool:
 def choose(name: str, start: str = "") -> Choice:
     """Find `gelu`, `relu` … of transformers, `hermite5` of the generated files, or compile a SPEC now.
 
-    `name` may also be the path of an emitted file, `act/soft_hinge.py`, whose header tells its declaration. A classical
-    function with a start, `gelu` with `balanced`, is scale gelu(stretch x) + offset with fixed numbers.
+    `name` may also be the path of an emitted file, `act/soft_hinge.py`, whose header tells its declaration, or an
+    expression, `expr:dyt=a*tanh(b*x);a=1;b=1`, which is compiled and verified now. A classical function with a start,
+    `gelu` with `balanced`, is scale gelu(stretch x) + offset with fixed numbers.
 
-    Raises UnknownName for an unknown activation or start, BadConfig for a start of a classical activation, and what the
-    compiler raises for a SPEC or a file.
+    Raises UnknownName for an unknown activation or start, BadConfig for a start of a classical activation and for an
+    expression under a name that is taken, and what the compiler raises for a SPEC, a file or an expression.
     """
+    if is_expression(name):
+        declaration, cls = compiled(name)
+        _require_free(str(cls.spec))
+        choice = _started(cls, name, start, declaration)
+        require_verified(name)
+        return choice
     if name in ACT2FN and is_plain(name, start):
         return Choice(name, None)
     if name in classical_names() and start:
@@ -107,11 +121,15 @@ def choose(name: str, start: str = "") -> Choice:
     if name.isidentifier() and name not in slugs and not is_family(name):
         raise UnknownName("activation", name, {*slugs, *ACT2FN, *classical_names()})
     cls = class_of(name)
+    ready = cls.__module__.startswith(f"{generated.__name__}.")
+    return _started(cls, name, start, cls.spec if ready else name)
+
+
+def _started(cls: Any, name: str, start: str, target: str | Declaration) -> Choice:
     if start and start not in cls.starts:
         raise UnknownName(f"start of {name}", start, cls.starts)
     start = start or cls.starts[0]
-    ready = cls.__module__.startswith(f"{generated.__name__}.")
-    return Choice(act2fn.register(cls, start), cls, start, cls.spec if ready else name)
+    return Choice(act2fn.register(cls, start), cls, start, target)
 
 
 def install(
@@ -159,3 +177,11 @@ def _require_own_name(file: str, slugs: Mapping[str, str]) -> None:
     shipped: Any = getattr(generated, slugs[slug]) if slug in slugs else cls
     if (shipped.spec, shipped.moments) != (cls.spec, cls.moments):
         raise BadConfig(f"{file} has the name of learnact.generated.{shipped.__name__}; emit it with another --name")
+
+
+def _require_free(slug: str) -> None:
+    """Refuse an expression under a name that another activation has, in a saved model or on the command line."""
+    plain = re.sub(r"\d+$", "", slug)
+    taken = {slug, plain} & {*generated.MODULES.values(), *GATED} or slug in ACT2FN or spec_of_slug(slug) != slug
+    if taken or is_family(slug) or is_family(plain):
+        raise BadConfig(f"the name {slug} is taken by another activation; write expr:NAME=… with a name of its own")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 from learnact import start as solve_start
 from learnact.errors import BadLaw, UnknownName
 from learnact.training.errors import BadConfig, BadModel
+from learnact.training.model.gates import gates, watching_gates
 from learnact.training.model.learnable import is_learnable
 from learnact.training.model.moments import InputMoments, Pool, observe, round_sigma
 from learnact.training.model.passes import Run, as_call
@@ -21,8 +23,9 @@ from learnact.training.model.swap import Swapped, Swapping
 
 __all__ = ["InputMoments", "Starts", "assign", "calibrate", "cancellation", "measure", "round_sigma"]
 
-Starts = Callable[[sp.Rational], Mapping[str, Sequence[float]]]
-"""sigma -> parameter name -> values: the exact start under N(0, sigma^2)."""
+Starts = Callable[..., Mapping[str, Sequence[float]]]
+"""sigma -> parameter name -> values: the exact start under N(0, sigma^2). In a gated block it is called with sigma and
+the factor 1/s of `gates`, by which it multiplies F if the product is to keep F's moments."""
 
 MOST_LOST = 0.02
 """Of an activation's size that rounding may take, at most: five steps of bfloat16."""
@@ -50,7 +53,8 @@ def calibrate(modules: Iterable[Swapped], run: Run, starts: Starts | str | None 
     `run` is a call such as `lambda: model(batch)`, or the batch itself if `modules` is what `swap` returned.
     `starts` names a start ("balanced", "gelu"); without it each module keeps the one that it began with. These
     preserve the second moment, E[F^2] = sigma^2. Or it is a function of sigma, `functools.partial(start, ...)` say;
-    each distinct rounded sigma asks it once.
+    each distinct rounded sigma asks it once. In a gated block, whose product is F(u) v, F is divided by the root mean
+    square of v (`gates`): the product then has the second moment that F alone has elsewhere.
 
     A hook measures an activation's input and sets its parameters before it computes, so every later layer is measured
     behind layers already calibrated, and one pass suffices where each module is called once. A module that is called
@@ -62,20 +66,31 @@ def calibrate(modules: Iterable[Swapped], run: Run, starts: Starts | str | None 
 
     Raises BadModel as `measure` does, when the start's names or lengths are not the module's, and where sigma does not
     converge; UnknownName for a start that a module does not have; BadConfig where the start's coefficients cancel so
-    much that the module's precision does not hold F.
+    much that the module's precision does not hold F, NoStart where nothing scales F in a gated block.
     """
     places, call = _asked(modules, run)
     solve = _solver(places, starts)
+    gated = gates(modules.model) if isinstance(modules, Swapping) else {}
     pooled: dict[nn.Module, sp.Rational] = {}
+    multiplied: dict[nn.Module, Pool] = {}
+
+    def fit(module: nn.Module, path: str, sigma: sp.Rational) -> None:
+        gate = multiplied[module].root_mean_square if module in multiplied else None
+        if gate == 0:
+            raise BadModel(f"what {path} is multiplied with is 0 on the whole batch; nothing can be calibrated to it")
+        _fit(module, path, (sigma,) if gate is None else (sigma, 1 / round_sigma(gate)), solve)
 
     def before(module: nn.Module, pool: Pool) -> None:
         if module not in pooled and pool.sigma > 0 and max(pool.calls[:-1], default=0.0) == 0:  # first that varies
-            _fit(module, pool.path, round_sigma(pool.sigma), solve)
+            fit(module, pool.path, round_sigma(pool.sigma))
 
     for _ in range(MOST_PASSES):
         for module, sigma in pooled.items():
-            _fit(module, _path(places, module), sigma, solve)
-        found = {module: pool.moments() for module, pool in observe(places, call, before).items()}
+            fit(module, _path(places, module), sigma)
+        with watching_gates(gated, multiplied):
+            pools = observe(places, call, before)
+        gate = {module: pool.root_mean_square for module, pool in multiplied.items()}
+        found = {module: replace(pool.moments(), gate=gate.get(module)) for module, pool in pools.items()}
         moving = {
             module: moments.rounded
             for module, moments in found.items()
@@ -116,13 +131,16 @@ def assign(module: nn.Module, values: Mapping[str, Sequence[float]]) -> None:
             parameter.copy_(entries.reshape(-1, *[1] * (parameter.dim() - 1)))
 
 
-Solver = Callable[[nn.Module, sp.Rational], Mapping[str, Sequence[float]]]
+Fed = tuple[sp.Rational, ...]
+"""sigma of the input; in a gated block the factor of F after it."""
+
+Solver = Callable[[nn.Module, Fed], Mapping[str, Sequence[float]]]
 
 
 def _solver(places: Mapping[str, nn.Module], starts: Starts | str | None) -> Solver:
     if callable(starts):
         cached = cache(starts)
-        return lambda _, sigma: cached(sigma)
+        return lambda _, fed: cached(*fed)
     for path, module in places.items():
         if not is_learnable(module):
             raise BadModel(
@@ -134,19 +152,20 @@ def _solver(places: Mapping[str, nn.Module], starts: Starts | str | None) -> Sol
             raise UnknownName(f"start of {path} ({type(module).__name__})", str(starts), known)
 
     @cache
-    def named(cls: Any, name: str, sigma: sp.Rational) -> Mapping[str, Sequence[float]]:
-        return solve_start(cls, name, sigma=sigma, preserve=True)
+    def named(cls: Any, name: str, sigma: sp.Rational, factor: sp.Rational = sp.S.One) -> Mapping[str, Sequence[float]]:
+        return solve_start(cls, name, sigma=sigma, preserve=True, factor=factor)
 
-    def solve(module: Any, sigma: sp.Rational) -> Mapping[str, Sequence[float]]:
+    def solve(module: Any, fed: Fed) -> Mapping[str, Sequence[float]]:
         kind: Any = type(module)
-        return named(kind, starts or module.init, sigma)
+        return named(kind, starts or module.init, *fed)
 
     return solve
 
 
-def _fit(module: nn.Module, path: str, sigma: sp.Rational, solve: Solver) -> None:
+def _fit(module: nn.Module, path: str, fed: Fed, solve: Solver) -> None:
+    sigma = fed[0]
     try:
-        values = solve(module, sigma)
+        values = solve(module, fed)
     except BadLaw as err:
         raise BadModel(
             f"the input of {path} has sigma {float(sigma):.2g} ({err}): what comes before it grows or shrinks beyond "

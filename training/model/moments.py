@@ -30,6 +30,7 @@ class InputMoments:
     sigma: float  # standard deviation over all elements of all calls
     rounded: sp.Rational  # sigma to SIGNIFICANT_DIGITS, exact
     calls: tuple[float, ...] = ()  # standard deviation of each call's input, in their order
+    gate: float | None = None  # root mean square of what its output is multiplied with, in a gated block
 
 
 @dataclass
@@ -65,6 +66,11 @@ class Pool:
     def sigma(self) -> float:
         """Standard deviation of all that was taken in."""
         return math.sqrt(self.deviation / self.count)
+
+    @property
+    def root_mean_square(self) -> float:
+        """Of all that was taken in, its mean included."""
+        return math.sqrt(self.deviation / self.count + self.mean**2)
 
     def moments(self) -> InputMoments:
         """The record. Raises BadModel for an input that does not vary."""

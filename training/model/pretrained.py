@@ -14,6 +14,7 @@ from learnact.training.errors import BadModel
 from learnact.training.model import hosts
 from learnact.training.model.act2fn import is_named, resolve
 from learnact.training.model.configs import set_field, tie
+from learnact.training.model.gpt2 import VariantLMHeadModel
 
 
 def from_pretrained(folder: str | Path, cls: Any = None, **keywords: Any) -> Any:
@@ -26,7 +27,9 @@ def from_pretrained(folder: str | Path, cls: Any = None, **keywords: Any) -> Any
     Raises BadModel where a place holds what no name describes, and for a `cls` that is no transformers model.
     """
     config = keywords.pop("config", None) or AutoConfig.from_pretrained(folder)
-    base: Any = cls or getattr(transformers, (config.architectures or ["none"])[0], None)
+    name = (config.architectures or ["none"])[0]
+    own = {VariantLMHeadModel.__name__: VariantLMHeadModel}
+    base: Any = cls or own.get(name) or getattr(transformers, name, None)
     is_model = isinstance(base, type) and issubclass(base, PreTrainedModel)
     if not is_model:
         raise BadModel(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from learnact.training.errors import BadModel
+from learnact.training.model.gates import gates
 from learnact.training.model.moments import InputMoments, Pool
 from learnact.training.model.passes import Run, as_call
 from learnact.training.model.swap import Swapped, Swapping
@@ -22,7 +23,8 @@ def normalize_inputs(modules: Iterable[Swapped], run: Run) -> list[InputMoments]
 
     `run` is a call such as `lambda: model(batch)`, or the batch itself if `modules` is what `swap` returned. In one
     pass, from the first activation on: each is measured behind layers that are rescaled already. Afterwards every
-    activation is fed standard deviation 1 by that batch. Returns what was measured before.
+    activation is fed standard deviation 1 by that batch; in a gated block, F(u) v, what makes v is rescaled to mean
+    square 1 as well. Returns what was measured before.
 
     Raises BadModel where the input of an activation is not the output of a module with a `weight` (a norm or a sum lies
     between), where that module serves several activations or several calls, and for an input that does not vary.
@@ -57,7 +59,17 @@ def normalize_inputs(modules: Iterable[Swapped], run: Run) -> list[InputMoments]
         scaled[layer], found[module] = path, moments
         return (x / moments.sigma, *arguments[1:])
 
+    def rescale_gate(layer: nn.Module, _: object, output: Tensor) -> Tensor:
+        pool = Pool("a gate")
+        pool.add(output)
+        for parameter in layer.parameters(recurse=False):
+            parameter.div_(pool.root_mean_square)
+        return output / pool.root_mean_square
+
     with ExitStack() as hooks, torch.no_grad():
+        for layers in gates(modules.model).values():
+            for layer in layers:
+                hooks.callback(layer.register_forward_hook(rescale_gate).remove)
         for module in modules.model.modules():
             if isinstance(getattr(module, "weight", None), Tensor) and not isinstance(module, nn.Embedding):
                 hooks.callback(module.register_forward_hook(note).remove)

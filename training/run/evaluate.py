@@ -15,6 +15,19 @@ from learnact.training.run.processes import gather_rows, reshard
 from learnact.training.run.recipe import Average
 from learnact.training.run.task import Task, to_device
 
+RAW = "raw_"
+"""What stands before the name of a score of the weights themselves, beside that of the averaged ones."""
+
+
+def both(
+    task: Task, model: nn.Module, accelerator: Accelerator, average: Average | None, split: str = "validation"
+) -> dict[str, float]:
+    """Scores of the averaged weights and, under names that begin with RAW, of the weights; of these alone without."""
+    scores = evaluate(task, model, accelerator, average, split)
+    if average is None:
+        return scores
+    return scores | {f"{RAW}{name}": score for name, score in evaluate(task, model, accelerator, None, split).items()}
+
 
 @torch.no_grad()
 def evaluate(

@@ -22,7 +22,7 @@ from learnact.training.data.windows import Batch
 from learnact.training.errors import TrainError
 from learnact.training.model.swap import Swapped
 from learnact.training.run.checkpoint import Store, collect
-from learnact.training.run.evaluate import evaluate
+from learnact.training.run.evaluate import both
 from learnact.training.run.feed import feed
 from learnact.training.run.log import Log
 from learnact.training.run.processes import gather_rows, unsynchronized, whole
@@ -140,7 +140,7 @@ def _rounds(training: Training) -> int:
 
 
 def _evaluate(training: Training, log: Log | None, done: int) -> None:
-    scores = evaluate(training.task, training.model, training.accelerator, training.average)
+    scores = both(training.task, training.model, training.accelerator, training.average)
     if log:
         log.write("eval", done, **scores)
     if not math.isfinite(scores["loss"]):

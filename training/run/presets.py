@@ -70,6 +70,18 @@ GPT2_SMALL = Gpt2(
 )
 """124M parameters; batch of 491,520 tokens, cosine from 6e-4 to 6e-5: nanoGPT's recipe for OpenWebText."""
 
+PUBLISHED: dict[str, Any] = {
+    "preset": "paper",
+    "activation": "hermite:3",
+    "start": "paper",
+    "calibrate": "none",
+    "lr_factor": 1.0,
+}
+"""The activation of the original experiments: Khalfaoui-Hassani & Kesselheim 2025; docs/paper.md compares them."""
+
+GPT2_PAPER = replace(GPT2_SMALL, **PUBLISHED, bias=False, eval_windows=2400)
+"""nanoGPT's recipe as they ran it."""
+
 CONVNEXT_MICRO = Convnext(
     preset="micro",
     depths=(1, 1, 2, 1),
@@ -168,14 +180,17 @@ CONVNEXT_TINY = Convnext(
 )
 """28.6M parameters; 300 epochs of ImageNet-1k, warm-up of 20: Liu et al. 2022, table 5."""
 
+CONVNEXT_PAPER = replace(CONVNEXT_TINY, **PUBLISHED, precision="fp32")
+"""Liu et al.'s recipe as they ran it."""
+
 PRESETS: Mapping[str, Mapping[str, Config]] = {
-    "gpt2": {"demo": GPT2_DEMO, "tiny": GPT2_TINY, "small": GPT2_SMALL},
-    "convnext": {"micro": CONVNEXT_MICRO, "atto": CONVNEXT_ATTO, "tiny": CONVNEXT_TINY},
+    "gpt2": {"demo": GPT2_DEMO, "tiny": GPT2_TINY, "small": GPT2_SMALL, "paper": GPT2_PAPER},
+    "convnext": {"micro": CONVNEXT_MICRO, "atto": CONVNEXT_ATTO, "tiny": CONVNEXT_TINY, "paper": CONVNEXT_PAPER},
 }
 
 
 def configure(task: str, preset: str, changes: Mapping[str, Any]) -> Config:
-    """A preset with some fields changed; None leaves a field as it is.
+    """A preset with some fields changed; None leaves a field as it is, and another activation has its own first start.
 
     With fewer steps than the preset's, warm-up and intervals that are not given shrink in proportion, so that a short
     trial is a short version of the whole recipe. Raises BadConfig for unknown presets, fields and values.
@@ -187,6 +202,8 @@ def configure(task: str, preset: str, changes: Mapping[str, Any]) -> Config:
     given = {name: value for name, value in changes.items() if value is not None}
     if unknown := given.keys() - {f.name for f in fields(TASKS[task])}:
         raise BadConfig(f"{task} has no setting {', '.join(sorted(unknown))}")
+    if given.get("activation", base.activation) != base.activation:
+        given.setdefault("start", "")
     share = given.get("steps", base.steps) / base.steps
     if share < 1:
         for name in ("warmup", "eval_every", "watch_every", "checkpoint_every"):

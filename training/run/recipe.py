@@ -19,7 +19,7 @@ def make_optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
     for group in groups:
         group["initial_lr"] = group["lr"]  # where torch's own schedulers keep it
     on_gpu = next(model.parameters()).device.type == "cuda"
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, config.beta2), fused=on_gpu)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), eps=config.eps, fused=on_gpu)
 
 
 def rate(config: Config, step: int) -> float:

@@ -25,7 +25,7 @@ from learnact.training.model.calibrate import InputMoments
 from learnact.training.model.swap import Swapped
 from learnact.training.run import learned, log
 from learnact.training.run.checkpoint import State, Store, Tensors, collect, load_weights, restore
-from learnact.training.run.evaluate import evaluate
+from learnact.training.run.evaluate import both
 from learnact.training.run.log import Log
 from learnact.training.run.loop import Diverged, Training, train
 from learnact.training.run.processes import connect, distribute
@@ -198,7 +198,7 @@ def _records(config: Config, out: Path, first: int) -> Log:
 
 def _finish(out: Path, training: Training, records: Log | None) -> dict[str, Any]:
     state = collect(training.model, training.optimizer, training.average, keep=records is not None)
-    test = evaluate(training.task, training.model, training.accelerator, training.average, "test")
+    test = both(training.task, training.model, training.accelerator, training.average, "test")
     result: dict[str, Any] = {}
     if records:
         steps, weights = training.config.steps, state.get("average", state["weights"])
@@ -275,4 +275,5 @@ def _result(out: Path, result: dict[str, Any]) -> None:
 
 
 def _plain(moments: InputMoments) -> dict[str, Any]:
-    return {"path": moments.path, "mean": moments.mean, "sigma": moments.sigma, "rounded": str(moments.rounded)}
+    gate = {} if moments.gate is None else {"gate": moments.gate}
+    return {"path": moments.path, "mean": moments.mean, "sigma": moments.sigma, "rounded": str(moments.rounded), **gate}

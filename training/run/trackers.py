@@ -13,12 +13,13 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from learnact.errors import one_line
 from learnact.files import write_whole
 from learnact.training.errors import BadConfig
+from learnact.training.run.evaluate import RAW
 
 PROJECT = "learnact"
 """What W&B calls a project and MLflow an experiment; MLFLOW_EXPERIMENT_NAME has priority there."""
 IDS = "trackers.json"
 """Under what a service knows the run: one that goes on, goes on there."""
-SCORES = ("loss", "accuracy", "accuracy_5")
+SCORES = tuple(f"{of}{name}" for of in ("", RAW) for name in ("loss", "accuracy", "accuracy_5"))
 CURVES = {"train": ("loss", "lr", "gradient_norm"), "eval": SCORES, "test": SCORES}
 PLACE = ("before", "after", "gradient_after")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import stdev
+from math import isfinite
+from statistics import fmean, stdev
+from types import MappingProxyType
 
 from learnact.errors import UnknownName
 from learnact.training.errors import BadConfig
@@ -35,26 +38,54 @@ class Effect:
     corrected: float  # the same after Holm's correction over all comparisons made
 
 
-def settings(reference: str, spec: str) -> dict[str, str]:
-    """Part -> setting of a study, from the classical function as it is to the learned shape of `spec`.
+PARTS = ("raw", "gain", "scaled", "scales-learned", "shape", "shape-learned")
+"""What is trained: each adds one thing to an earlier one."""
 
-    `reference` is a classical function, `gelu` say; `spec` a learnable activation, `hermite:3` or `hermite:3@gelu`.
-    Raises UnknownName for another reference, BadConfig for a `spec` that is classical itself.
+
+def settings(
+    reference: str, spec: str, rates: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> dict[str, list[str]]:
+    """Part -> settings of a study, from the classical function as it is to the learned shape of `spec`.
+
+    `reference` is a classical function, `gelu` say; `spec` a learnable activation, `hermite:3` or `hermite:3@gelu`,
+    options of its own after it. A part has one setting, or one for each of its `rates`, learning rates as text.
+    Raises UnknownName for another reference or part, BadConfig for a `spec` that is classical itself.
     """
     from learnact import classical_names  # noqa: PLC0415  it imports SymPy
 
     if reference not in classical_names():
         raise UnknownName("classical function", reference, classical_names())
-    if spec.partition("@")[0] in classical_names():
+    if re.split("[@,]", spec)[0] in classical_names():
         raise BadConfig(f"an attribution compares a learnable activation with {reference}, found {spec}")
+    for part in rates:
+        if part not in PARTS:
+            raise UnknownName("part of an attribution", part, PARTS)
+    alone = (
+        reference,
+        f"{reference}@gain",
+        f"{reference}@balanced",
+        f"scaled_{reference}@balanced",
+        f"{spec},trainable=weights",
+        spec,
+    )
     return {
-        "raw": reference,
-        "gain": f"{reference}@gain",
-        "scaled": f"{reference}@balanced",
-        "scales learned": f"scaled_{reference}@balanced",
-        "shape": f"{spec},trainable=weights",
-        "shape learned": spec,
+        part: [f"{setting},lr={rate}" for rate in rates[part]] if rates.get(part) else [setting]
+        for part, setting in zip(PARTS, alone, strict=True)
     }
+
+
+def chosen(asked: Mapping[str, Sequence[str]], losses: Mapping[str, Sequence[float]]) -> dict[str, str]:
+    """Part -> the one of its settings whose mean validation loss is the lowest; an infinite one did not end.
+
+    Raises BadConfig for a part without a rate at which all runs ended.
+    """
+    found = {}
+    for part, choices in asked.items():
+        best = min(choices, key=lambda setting: fmean(losses[setting]))
+        if not isfinite(fmean(losses[best])):
+            raise BadConfig(f"at no rate of {part} ({', '.join(choices)}) did all runs end; give it lower ones")
+        found[part] = best
+    return found
 
 
 def comparisons(names: Mapping[str, str]) -> list[Comparison]:
@@ -62,11 +93,11 @@ def comparisons(names: Mapping[str, str]) -> list[Comparison]:
     pairs = (
         ("a gain alone, for E[F^2]", "gain", "raw"),
         ("input and output scaled, E[F'^2] too", "scaled", "raw"),
-        ("learning these scales", "scales learned", "scaled"),
+        ("learning these scales", "scales-learned", "scaled"),
         ("another shape, not learned", "shape", "scaled"),
-        ("learning the shape", "shape learned", "shape"),
-        ("all, against the scaled function", "shape learned", "scaled"),
-        ("all, against the function as it is", "shape learned", "raw"),
+        ("learning the shape", "shape-learned", "shape"),
+        ("all, against the scaled function", "shape-learned", "scaled"),
+        ("all, against the function as it is", "shape-learned", "raw"),
     )
     return [Comparison(part, names[a], names[b]) for part, a, b in pairs]
 

@@ -38,6 +38,9 @@ def finetune(source: Path, out: Path, changes: dict[str, Any], max_gap: float, *
     require_complete(source)
     if choose(before.activation, before.start).learnable:
         raise BadConfig(f"{source} was trained with {before.activation}; finetune starts from a classical activation")
+    if changes.get("gated", before.gated) != before.gated:
+        kind = "has gated blocks" if before.gated else "has no gated blocks"
+        raise BadConfig(f"the model of {source} {kind}, and its weights fit no other; leave out the other kind")
     config = replace(
         before, **{"lr_factor": 1.0, **changes}, initial=str(source), trainable="activations", ema=0.0, weight_decay=0.0
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import re
@@ -17,9 +18,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from learnact.training.config import FOR_GENERATED
+from learnact.training.config import FOR_GENERATED, GATED
 from learnact.training.errors import BadConfig
 from learnact.training.model.activation import choose
+from learnact.training.model.expression import declaration_of, end_of, is_expression
 
 OUTPUT = "output.txt"
 
@@ -141,13 +143,22 @@ Setting = tuple[str, str, tuple[tuple[str, str], ...]]
 """Activation, start, and options of its own."""
 
 
+def split_setting(text: str) -> list[str]:
+    """`SPEC[@START]` and each `option[=value]` after it, an expression's own commas left to it."""
+    end = end_of(text) if is_expression(text) else 0
+    first, *given = re.split(r",(?=[a-z][a-z-]*(?:=|,|$))", text[end:])
+    return [text[:end] + first, *given]
+
+
 def _settings(text: str, starts: Sequence[str]) -> list[Setting]:
     """`SPEC[@START][,option[=value[|value…]]…]`, where an option without a value is a switch."""
-    name, *given = re.split(r",(?=[a-z][a-z-]*(?:=|,|$))", text)
+    name, *given = split_setting(text)
     spec, at, own = name.partition("@")
     if at and not own:
         raise BadConfig(f"{name!r} names no start after the @; leave it out")
     options = [option.partition("=") for option in given]
+    if spec in GATED:
+        spec, options = GATED[spec], [("gated", "", ""), *options]
     if twice := {o for o, _, _ in options if [n for n, _, _ in options].count(o) > 1}:
         raise BadConfig(f"{text!r} gives {', '.join(sorted(twice))} twice; write several values as in lr=2e-3|4e-3")
     if odd := [o for o, equals, value in options if o in OF_THE_STUDY or (equals and not all(value.split("|")))]:
@@ -159,4 +170,6 @@ def _settings(text: str, starts: Sequence[str]) -> list[Setting]:
 
 
 def _slug(name: str) -> str:
+    if is_expression(name):
+        return f"{_slug(str(declaration_of(name).name))}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return "".join(c if c.isalnum() or c == "_" else "-" for c in name.replace(":", ""))

@@ -84,7 +84,9 @@ def harvest(run_folder: Path, out: Path, *, cpu: bool = False) -> tuple[list[Har
     return found, scores
 
 
-def _written(target: str, values: Mapping[str, Sequence[float]], name: str, out: Path) -> tuple[str, Path]:
+def _written(
+    target: str | Declaration, values: Mapping[str, Sequence[float]], name: str, out: Path
+) -> tuple[str, Path]:
     expression = frozen_expression(target, values)
     file = out / emit(Declaration(expr=expression, name=name), out, force=True).filename
     report = verify(file, quick=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import Dataset
 from tokenizers import ByteLevelBPETokenizer
 
 from learnact.training.data import overlap, sources, tokens
@@ -121,6 +122,22 @@ def test_a_data_set_is_documents(tmp_path: Path) -> None:
     assert found.tolist() == [t for k in range(5) for t in (*f"document {k}".encode(), 256)]
     with pytest.raises(BadData, match="body"):
         prepare([f"hub:{rows}:train:body"], [], "bytes", quiet=True)
+
+
+def test_documents_are_held_out_as_datasets_draws_them(tmp_path: Path) -> None:
+    texts = [f"document {k} of many\n" * 9 for k in range(60)]
+    rows = tmp_path / "set"
+    rows.mkdir()
+    (rows / "train.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    for word, seed in (("documents:0.11", 2357), ("documents:0.11:5", 5)):
+        found = open_text([f"hub:{rows}"], [word], "bytes")
+        drawn = Dataset.from_dict({"text": texts}).train_test_split(test_size=0.11, seed=seed)
+        held_out = np.concatenate([found.validation, found.test])
+        for split, array in (("train", found.train), ("test", held_out)):
+            documents = bytes(np.where(array == 256, 0, array).astype(np.uint8)).decode().split("\0")[:-1]
+            assert documents == sorted(drawn[split]["text"], key=texts.index)
+    with pytest.raises(BadData, match="leave none on one side"):
+        open_text([f"hub:{rows}"], ["documents:0.999"], "bytes")
 
 
 def test_the_default_text_comes_with_python() -> None:

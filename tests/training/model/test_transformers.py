@@ -129,7 +129,7 @@ def test_what_one_name_cannot_say_is_listed_and_loaded_by_the_list(change: objec
 
 
 def test_a_class_of_ones_own_is_registered_before_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cls = load(Declaration(expr="a*tanh(x) + c*x", params=("a=1", "c=0.5"), name="TanhLine"))
+    cls = load(Declaration(expr="a*tanh(b*x) + c*x", params=("a=1", "b=1", "c=0.5"), name="TanhLine"))
     model = gpt2()
     calibrate(swap(model, cls), {"input_ids": TOKENS})
     model.save_pretrained(tmp_path)

@@ -177,6 +177,8 @@ def _origin(run: Run, originals: Sequence[str]) -> str:
 def _told(key: str, value: Any) -> str:
     if key == "trainable":
         return {"all": "", "weights": ", frozen"}.get(value, f", {key} {value}")
+    if key == "gated":
+        return ", gated" if value else ""
     return f", {key} {value}"
 
 
