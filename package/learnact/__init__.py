@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from learnact.version import __version__
 
 if TYPE_CHECKING:
+    from learnact.compiler.analyse.ask import gain
+    from learnact.compiler.analyse.gains import Gains
     from learnact.compiler.api import derive, emit, frozen_expression, load, lower, start, verify, verify_against
     from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
     from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, HingeFit, LinearFit, Start
@@ -43,6 +45,7 @@ __all__ = [
     "Exponential",
     "Family",
     "Feature",
+    "Gains",
     "HingeFit",
     "Judgement",
     "Law",
@@ -62,6 +65,7 @@ __all__ = [
     "emit",
     "family_names",
     "frozen_expression",
+    "gain",
     "is_classical",
     "is_learnable",
     "load",
@@ -86,6 +90,8 @@ _MODULES = {
         "verify",
         "verify_against",
     ),
+    "compiler.analyse.ask": ("gain",),
+    "compiler.analyse.gains": ("Gains",),
     "compiler.declare.laws": ("Arcsine", "Exponential", "Law", "Normal", "Uniform"),
     "compiler.declare.spec": ("Activation", "Basis", "Family", "Feature", "HingeFit", "LinearFit", "Start"),
     "compiler.derive.derivation": ("Derivation",),
