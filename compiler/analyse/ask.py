@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from learnact.compiler.analyse.gains import Gains, gains_of
+from learnact.compiler.analyse.maps import Maps, maps_of
 from learnact.compiler.analyse.subject import law_of, subject_of
 from learnact.compiler.declare.laws import Law, Normal
 from learnact.compiler.emit.target import Target, is_declared
@@ -49,6 +50,30 @@ def gain(
         raise BadTarget(f"{function.__name__} is a class; pass an instance, such as {function.__name__}()")
     found = subject_of(cast("Target", function), start=start, params=params, law=asked)
     return gains_of(found.name, found.formula, found.function, found.law, found.moments)
+
+
+def maps(
+    function: Target,
+    *,
+    start: str | None = None,
+    params: Mapping[str, Value] | None = None,
+    sigma: Number | None = None,
+) -> Maps:
+    """Correlation and length map of a fixed function under N(0, sigma^2): what depth does to angles and mean squares.
+
+    `function`, `start` and `params` as in `gain`, but no code; sigma is 1 if not given, and starts are solved under it.
+
+        maps("gelu").correlation(0.5), maps("hermite:5").iterates[50]
+
+    Raises Divergent where E[F^2] does not exist, NoClosedForm where the kinks of F are not known, Contradiction where
+    two methods differ, and what `gain` raises.
+    """
+    law = law_of(None, sigma) or Normal()
+    if _is_code(function):
+        raise BadTarget("maps are of declared functions, not of code; give a SPEC or an expression")
+    found = subject_of(function, start=start, params=params, law=law)
+    gains = gains_of(found.name, found.formula, found.function, law, found.moments)
+    return maps_of(gains, found.function, Normal(law.parameter))
 
 
 def _is_code(target: Any) -> bool:

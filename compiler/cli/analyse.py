@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,6 +44,28 @@ def gain(law: str | None, sigma: str | None, form: str, **words: Any) -> int:
     return HOLDS
 
 
+@click.command("maps")
+@names_a_function
+@click.option("-o", "--out", "path", type=click.Path(dir_okay=False, path_type=Path), help="Picture to draw.")
+@click.option("--force", is_flag=True, help="Replace a picture that differs.")
+@json_option
+def maps_command(sigma: str | None, path: Path | None, force: bool, form: str, **words: Any) -> int:
+    """Print what depth does to angles and lengths.
+
+    FUNCTION as in `gain`: the correlation map of one layer with its fixed points, the length map, Hermite coefficients.
+    """
+    from learnact.compiler.analyse.ask import maps as maps_of  # noqa: PLC0415
+    from learnact.compiler.explain import formats, maps  # noqa: PLC0415
+    from learnact.files import write_whole  # noqa: PLC0415
+
+    target, params = _function(**words)
+    found = maps_of(target, params=params, sigma=sigma)
+    if path is not None:
+        write_whole(path, maps.picture(found, path.suffix), force=force)
+    click.echo(formats.as_json(maps.data(found)) if form == "json" else maps.plain(found), nl=False)
+    return HOLDS
+
+
 def _function(specs: tuple[str, ...], expr: str | None, params: tuple[str, ...]) -> tuple[Any, dict[str, Number]]:
     """What FUNCTION or --expr name, and the values of the expression's parameters."""
     from learnact.compiler.resolve.declaration import Declaration  # noqa: PLC0415
@@ -58,4 +81,4 @@ def _function(specs: tuple[str, ...], expr: str | None, params: tuple[str, ...])
     return specs[0], values
 
 
-COMMANDS = (gain,)
+COMMANDS = (gain, maps_command)

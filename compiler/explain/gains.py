@@ -162,8 +162,8 @@ def page() -> str:
     lines = [
         "# Gains",
         "",
-        "Printed by `learnact-gen docs`, under x ~ N(0, 1). `learnact-gen gain FUNCTION` prints more, with",
-        "`--sigma 0.5` or `--law uniform` under any law; FUNCTION may be a SPEC, an `--expr` or a family file. In Python",
+        "Printed by `learnact-gen docs`, under x ~ N(0, 1). `learnact-gen gain FUNCTION` prints more, under any law by",
+        "`--sigma 0.5` or `--law uniform`; FUNCTION may be a SPEC, an `--expr` or a family file. In Python",
         "`learnact.gain` takes modules and functions too: `gain(torch.nn.GELU())`.",
         "",
         "A **gain** is a factor on F, or on the standard deviation of weights; a **variance factor** is its square.",

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from learnact.version import __version__
 
 if TYPE_CHECKING:
-    from learnact.compiler.analyse.ask import gain
+    from learnact.compiler.analyse.ask import gain, maps
     from learnact.compiler.analyse.gains import Gains
+    from learnact.compiler.analyse.maps import Maps
     from learnact.compiler.api import derive, emit, frozen_expression, load, lower, start, verify, verify_against
     from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
     from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, HingeFit, LinearFit, Start
@@ -51,6 +52,7 @@ __all__ = [
     "Law",
     "LearnactError",
     "LinearFit",
+    "Maps",
     "Normal",
     "Program",
     "Report",
@@ -70,6 +72,7 @@ __all__ = [
     "is_learnable",
     "load",
     "lower",
+    "maps",
     "parameter_groups",
     "plot",
     "start",
@@ -90,8 +93,9 @@ _MODULES = {
         "verify",
         "verify_against",
     ),
-    "compiler.analyse.ask": ("gain",),
+    "compiler.analyse.ask": ("gain", "maps"),
     "compiler.analyse.gains": ("Gains",),
+    "compiler.analyse.maps": ("Maps",),
     "compiler.declare.laws": ("Arcsine", "Exponential", "Law", "Normal", "Uniform"),
     "compiler.declare.spec": ("Activation", "Basis", "Family", "Feature", "HingeFit", "LinearFit", "Start"),
     "compiler.derive.derivation": ("Derivation",),
