@@ -65,8 +65,8 @@ def maps(
 
         maps("gelu").correlation(0.5), maps("hermite:5").iterates[50]
 
-    Raises Divergent where E[F^2] does not exist, NoClosedForm where the kinks of F are not known, Contradiction where
-    two methods differ, and what `gain` raises.
+    Raises BadTarget for code, Divergent where E[F^2] does not exist, NoClosedForm where the kinks of F are not known or
+    F oscillates too often under a wide law, Contradiction where two methods differ, and what `gain` raises.
     """
     law = law_of(None, sigma) or Normal()
     if _is_code(function):

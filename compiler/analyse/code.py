@@ -204,7 +204,7 @@ def _steepest(code: _Code, law: Law, missing: dict[str, str]) -> Quantity | None
 
 def _without_slopes(code: _Code, law: Law) -> str:
     """Why slopes are not to be had, or are not those of F; empty where they are."""
-    reach = 4 * float(law.sigma)
+    reach = min(4 * float(law.sigma), 16.0)
     edges = np.linspace(-reach, 1.0003 * reach, 40001)  # unsymmetric: kinks at round numbers lie inside cells
     value, slope = code(edges)
     if slope is None:

@@ -28,6 +28,9 @@ FEWEST, MOST = 32, 128
 CLOSE = 1e-11
 """Change at which doubling stops."""
 
+RESOLVED = 1e-10
+"""Relative error of E[F^2] up to which the panels resolve F: they reach 1e-13 where they do."""
+
 BLOCK = 1 << 18
 """Values of F computed at once."""
 
@@ -64,6 +67,12 @@ class Correlated:
     def __init__(self, value: Function, sigma: float, kinks: Sequence[float], second: float, mirrored: float) -> None:
         self._value, self._sigma, self._kinks = value, sigma, tuple(kinks)
         self._second, self._mirrored = second, mirrored
+
+    @cached_property
+    def resolved(self) -> bool:
+        """Whether the rule's panels give E[F^2]: a function that oscillates far out slips between them."""
+        z, weight = nodes(edges(self._sigma, self._kinks))
+        return bool(abs((self._value(self._sigma * z) ** 2 * weight).sum() - self._second) <= RESOLVED * self._second)
 
     def pair(self, correlation: float) -> tuple[float, float]:
         """E[F(u) F(v)] at this correlation, 0 <= c < 1, and at its negative."""

@@ -78,8 +78,8 @@ def _waves(waves: list[tuple[sp.Expr, sp.Expr, sp.Expr]], sigma: sp.Expr) -> sp.
         for b, y, r in waves:
             if a != 0 and b != 0:
                 q = sigma**2
-                damped = a * b * sp.exp(-q * (w**2 + y**2) / 2) / 2
-                total.append(damped * (sp.exp(q * w * y * c) * sp.cos(p - r) + sp.exp(-q * w * y * c) * sp.cos(p + r)))
+                for sign, phase in ((1, p - r), (-1, p + r)):
+                    total.append(a * b / 2 * sp.exp(-q * (w**2 + y**2 - sign * 2 * w * y * c) / 2) * sp.cos(phase))
     return sp.Add(*total)
 
 

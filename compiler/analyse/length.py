@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,13 +47,14 @@ class Length:
         """The fixed points, 0 among them where F(0) = 0, and those between LOW and HIGH; None where every q is one."""
         grid = np.geomspace(LOW, HIGH, GRID)
         off = np.array([self(q) / q - 1 for q in grid])
-        if np.abs(off).max() < SAME:
+        clear = [k for k in range(GRID) if abs(off[k]) >= SAME]
+        if not clear:
             return None
         found = []
         if float(self._value(np.zeros(1))[0]) == 0:
             found.append(judged(0.0, self(TINY) / TINY))
-        for k in range(GRID - 1):
-            if off[k] == 0 or np.sign(off[k]) * np.sign(off[k + 1]) < 0:
-                q = bisected(lambda at: self(at) / at - 1, float(grid[k]), float(grid[k + 1]))
+        for a, b in pairwise(clear):
+            if np.sign(off[a]) * np.sign(off[b]) < 0:
+                q = bisected(lambda at: self(at) / at - 1, float(grid[a]), float(grid[b]))
                 found.append(judged(q, self.rate(q)))
         return tuple(found)

@@ -20,6 +20,9 @@ Integrands = Callable[[Array], Array]
 PANELS = 48
 """At first, over the whole support."""
 
+DYADIC = (0.0, *(s * 2.0**k for k in range(-1, 24) for s in (-1, 1)))
+"""Ends of panels besides: activations bend around 0, however wide the law is."""
+
 MOVED = 1e-14
 """A panel is halved while that moves an integral by more, in units of the integral of its absolute value."""
 
@@ -47,7 +50,7 @@ def integrals(law: Law, of: Integrands, breaks: Sequence[float] = ()) -> tuple[A
     """
     panels = Panels(law)
     lo, hi = (float(t) for t in panels.to_t(np.array(panels.ends)))
-    inner = [b for b in breaks if panels.ends[0] < b < panels.ends[1]]
+    inner = [b for b in (*breaks, *DYADIC) if panels.ends[0] < b < panels.ends[1]]
     edges = np.unique([*np.linspace(lo, hi, PANELS + 1), *panels.to_t(np.array(inner))])
     left, right = edges[:-1], edges[1:]
 
