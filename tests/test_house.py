@@ -31,9 +31,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiler.api": {
         "compiler.declare", "compiler.resolve", "compiler.derive", "compiler.lower", "compiler.emit", "compiler.verify",
     },
-    "compiler.explain": {"compiler.declare", "compiler.resolve", "compiler.derive", "compiler.emit", "compiler.api"},
+    "compiler.analyse": {"compiler.declare", "compiler.resolve", "compiler.derive", "compiler.emit", "compiler.api"},
+    "compiler.explain": {
+        "compiler.declare", "compiler.resolve", "compiler.derive", "compiler.emit", "compiler.api", "compiler.analyse",
+    },
     "compiler.cli": {
-        "compiler.declare", "compiler.resolve", "compiler.emit", "compiler.api", "compiler.explain",
+        "compiler.declare", "compiler.resolve", "compiler.emit", "compiler.api", "compiler.analyse", "compiler.explain",
     },
     "generated": set(),
     "templates": set(),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import click
 
-from learnact.compiler.cli import build, files, report
+from learnact.compiler.cli import analyse, build, files, report
 from learnact.compiler.cli.options import FAILS, INTERRUPTED, USAGE
 from learnact.errors import LearnactError
 from learnact.version import __version__
@@ -59,7 +59,7 @@ def cli(context: click.Context) -> None:
         raise click.UsageError("no command is given; learnact-gen --help lists them")
 
 
-for module in (report, build, files):
+for module in (report, analyse, build, files):
     for command in module.COMMANDS:
         cli.add_command(debug_option(command))
 

@@ -33,7 +33,7 @@ def list_command(form: str) -> int:
 @click.option("--preserve", is_flag=True, help="Solve for E[F^2] = E[x^2] instead of E[F^2] = 1.")
 @click.option("--format", "form", type=click.Choice(["text", "latex", "markdown", "json"]), default="text")
 def derive(sigma: str | None, preserve: bool, form: str, **words: Any) -> int:
-    """Print every start with its exact values, moments and gains."""
+    """Print every start with its exact values, moments and variance factors."""
     from learnact.compiler import api  # noqa: PLC0415
     from learnact.compiler.explain import formats  # noqa: PLC0415
 

@@ -19,9 +19,22 @@ TIE = sp.Float(10) ** -30
 """Two constants closer than this are the same point: 30 of the 60 digits are left for cancellation."""
 
 
+MOST_LOST = 300
+"""Digits beyond those that are evaluated for the sake of a large exponential: exp(2 sigma^2) up to sigma = 18."""
+
+
 @lru_cache(maxsize=1 << 14)
-def _function_value(atom: sp.Expr) -> sp.Expr:
-    return atom.evalf(EVALUATED)
+def _function_value(atom: sp.Expr, digits: int) -> sp.Expr:
+    return atom.evalf(digits)
+
+
+def _lost(e: sp.Expr) -> int:
+    """Digits that exp(large) (1 - erf(large)) loses. Raises NoClosedForm where that are too many to compute."""
+    exponents = [float(f.args[0].evalf(15)) for f in e.atoms(sp.exp) if f.args[0].is_real]
+    lost = int(max((0.0, *exponents)) / 2.3)
+    if lost > MOST_LOST:
+        raise NoClosedForm(f"exponentials as large as 10^{lost} cancel")
+    return lost
 
 
 @lru_cache(maxsize=1 << 16)
@@ -29,7 +42,8 @@ def number(e: sp.Expr) -> sp.Float | None:
     """A real constant as a 60-digit number; None where symbols are left. Raises NoClosedForm if not real."""
     if e.free_symbols:
         return None
-    value = e.xreplace({f: _function_value(f) for f in e.atoms(sp.Function)}).evalf(EVALUATED)
+    digits = EVALUATED + _lost(e)
+    value = e.xreplace({f: _function_value(f, digits) for f in e.atoms(sp.Function)}).evalf(digits)
     if not value.is_Float and value != 0:
         raise NoClosedForm(f"{e} is no finite real number")
     return sp.Float(value, EVALUATED)

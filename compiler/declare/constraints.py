@@ -17,10 +17,11 @@ Length = Callable[[int], int] | Literal[1]
 
 @dataclass(frozen=True)
 class Positive:
-    """A parameter above a bound: above + exp(stored), or above + softplus(stored).
+    """A parameter above a bound: `above` + exp(stored), or `above` + softplus(stored).
 
-    With `exp` a step of the optimizer multiplies the parameter (SnakeBeta's log scale); with `softplus` it adds to one
-    that is large (xIELU's slopes). Raises BadDeclaration.
+    `length` counts its entries, 1 or a function of the degree. Through `exp` a step of the optimizer multiplies the
+    parameter (SnakeBeta's log scale); `through` `softplus` it adds to one that is large (xIELU's slopes). Raises
+    BadDeclaration.
     """
 
     length: Length = 1
@@ -38,16 +39,16 @@ class Positive:
         return "log" if self.through == "exp" and self.above == 0 else "raw"
 
     def value(self, stored: sp.Expr) -> sp.Expr:
-        """The parameter, from what is stored."""
+        """The parameter, from what is `stored`."""
         return self.above + (sp.exp(stored) if self.through == "exp" else softplus(stored))
 
     def stored(self, value: sp.Expr) -> sp.Expr:
-        """What is stored for this value of the parameter."""
+        """What is stored for this `value` of the parameter."""
         above = value - self.above
         return sp.log(above) if self.through == "exp" else sp.log(sp.exp(above) - 1)
 
     def allows(self, value: sp.Expr) -> bool:
-        """Whether a number is in the range."""
+        """Whether the number `value` is in the range."""
         return bool(value > self.above)
 
     @property
@@ -61,7 +62,10 @@ class Positive:
 
 @dataclass(frozen=True)
 class Between:
-    """A parameter inside an open interval: low + (high - low) sigmoid(stored). Raises BadDeclaration."""
+    """A parameter inside an open interval: `low` + (`high` - `low`) sigmoid(stored).
+
+    `length` counts its entries, 1 or a function of the degree. Raises BadDeclaration.
+    """
 
     low: sp.Expr | int
     high: sp.Expr | int
@@ -79,15 +83,15 @@ class Between:
         return "raw"
 
     def value(self, stored: sp.Expr) -> sp.Expr:
-        """The parameter, from what is stored."""
+        """The parameter, from what is `stored`."""
         return self.low + (self.high - self.low) * sigmoid(stored)
 
     def stored(self, value: sp.Expr) -> sp.Expr:
-        """What is stored for this value of the parameter."""
+        """What is stored for this `value` of the parameter."""
         return sp.log((value - self.low) / (self.high - value))
 
     def allows(self, value: sp.Expr) -> bool:
-        """Whether a number is in the range."""
+        """Whether the number `value` is in the range."""
         return bool(self.low < value) and bool(value < self.high)
 
     @property

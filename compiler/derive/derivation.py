@@ -16,7 +16,7 @@ from learnact.errors import NoStart, UnknownName
 
 @dataclass(frozen=True)
 class Moments:
-    """Moments of F under a law. Forward gain is 1/E[F^2], backward gain 1/E[F'^2] (He et al. 2015)."""
+    """Moments of F under a law. Variance factors are 1/E[F^2] forward, 1/E[F'^2] backward (He et al. 2015)."""
 
     mean: Quantity  # E[F]
     second: Quantity  # M = E[F^2]
@@ -53,7 +53,7 @@ class StartDerivation:
     values: Mapping[str, tuple[sp.Expr, ...]]  # parameter name -> exact expressions (numeric for numeric fits)
     exact: bool  # whether `values` are closed forms
     moments: Moments
-    reason: str = ""  # why only forward gain can be had, where that is so
+    reason: str = ""  # why E[F'^2] = 1 cannot be had, where that is so
     note: str = ""  # where the start comes from
     errors: FitErrors | None = None  # for fits
 

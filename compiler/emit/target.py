@@ -88,6 +88,11 @@ def emitted_class(target: Any) -> type[nn.Module] | None:
     return cls if _emitted_file(cls) else None
 
 
+def is_declared(cls: type) -> bool:
+    """Whether a class was emitted, or compiled by `load`."""
+    return _remembered(cls) is not None or _emitted_file(cls) is not None
+
+
 def _remembered(target: object) -> Activation | Declaration | None:
     return _loaded.get(target if isinstance(target, type) else type(target))
 

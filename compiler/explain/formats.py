@@ -98,10 +98,11 @@ def moments(start: StartDerivation) -> list[tuple[str, Quantity]]:
 
 
 def remarks(start: StartDerivation) -> list[str]:
-    """One line each on forward and backward gain, stability, an unmet condition, and a fit's errors."""
+    """One line each on forward and backward variance factor, stability, an unmet condition, and a fit's errors."""
     m = start.moments
-    words = [f"forward gain 1/E[F^2] = {_short(1 / m.second.number())}"]
-    words += [f"backward gain 1/E[F'^2] = {_short(1 / m.slope_second.number())}"] if float(m.slope_second) else []
+    words = [f"forward variance factor 1/E[F^2] = {_short(1 / m.second.number())}"]
+    if float(m.slope_second):
+        words.append(f"backward variance factor 1/E[F'^2] = {_short(1 / m.slope_second.number())}")
     stable = abs(float(m.q_slope)) < 1
     words.append("stable length, |q-slope| < 1" if stable else "unstable length without normalization, |q-slope| >= 1")
     words += [start.reason] if start.reason else []

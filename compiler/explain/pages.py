@@ -11,12 +11,12 @@ from learnact.compiler import api
 from learnact.compiler.declare.spec import Activation, Family
 from learnact.compiler.derive import StartDerivation
 from learnact.compiler.derive import start as derive_start
-from learnact.compiler.explain import formats
+from learnact.compiler.explain import formats, gains, maps
 from learnact.compiler.resolve import registry
-from learnact.compiler.resolve.classical import classical_names
 from learnact.files import write_whole
 
-MOMENTS = ("E[F]", "E[F^2]", "E[F'^2]", "q-slope")
+COLUMNS = ("mean", "second", "slope_second", "q_slope", "calculate_gain", "nfnet_gamma")
+"""Of the table of classical functions: attributes of `Gains`."""
 DIGITS = 25
 """Decimals of a number that is computed to 30 digits: below them a 0 has rounding errors."""
 LONGEST = 60
@@ -26,7 +26,13 @@ PICTURES = "pictures"
 
 
 def write(folder: Path, *, pictures: bool = False) -> Iterator[Path]:
-    """Write every page and the index into `folder`, with `pictures` the drawings too; yield the paths."""
+    """Write every page and the index into `folder`, with `pictures` the drawings too; yield the paths.
+
+    Families have a folder of their own in it, `families`.
+    """
+    yield write_whole(folder / "gains.md", gains.page(), force=True)
+    yield write_whole(folder / "maps.md", maps.page(), force=True)
+    folder = folder / "families"
     families = [registry.family(name) for name in registry.shipped_names()]
     for family in families:
         yield write_whole(folder / f"{family.name}.md", page(family), force=True)
@@ -63,21 +69,16 @@ def classical() -> str:
         "form `scale f(stretch x) + offset` with three numbers to learn, `learnact-gen emit scaled_mish`, whose starts",
         "`balanced`, `forward` and `gain` are exact at any sigma.",
         "",
-        "Under x ~ N(0, 1): the gain 1/sqrt(E[F^2]) is that of He initialization, 1/sqrt(Var F) that of",
-        "normalizer-free networks (Brock et al. 2021). Closed forms are exact, the others hold 30 digits.",
+        "Under x ~ N(0, 1); closed forms are exact, the others hold 30 digits. Which convention takes which gain, and",
+        "the constants in circulation, are on the page of [gains](../gains.md).",
         "",
         "| SPEC | F(x) | E[F] | E[F^2] | E[F'^2] | q-slope | 1/sqrt(E[F^2]) | 1/sqrt(Var F) | E[F^2] exact | source |",
         "|---|---|---:|---:|---:|---:|---:|---:|---|---|",
     ]
-    for name in classical_names():
-        family = registry.family(name)
-        (start,) = api.derive(name).starts
-        found = dict(formats.moments(start))
-        mean, second = found["E[F]"], found["E[F^2]"]
-        gains = (second.number(20) ** -0.5, (second.number(20) - mean.number(20) ** 2) ** -0.5)
-        moments = (round(float(found[k]), DIGITS) + 0.0 for k in MOMENTS)
-        numbers = " | ".join(f"{q:.9g}" for q in (*moments, *map(float, gains)))
-        closed = str(sp.simplify(second.value)) if second.exact else ""
+    for name, found in gains.of_classical().items():
+        family, second = registry.family(name), found.second
+        numbers = " | ".join(f"{round(float(getattr(found, k)), DIGITS) + 0.0:.9g}" for k in COLUMNS)
+        closed = str(sp.simplify(second.value)) if second is not None and second.exact else ""
         shown = f"`{closed}`" if closed and len(closed) <= LONGEST else ""
         lines.append(f"| `{name}` | `{_cell(family.formula)}` | {numbers} | {shown} | {family.reference} |")
     return "\n".join(lines) + "\n"

@@ -95,7 +95,7 @@ def _balanced(subject: Subject, start: str, unknowns: list[sp.Symbol], ledger: L
         return
     ledger.compare(abs(second - 1), tolerances.MOMENT, f"{start}, E[F^2] = {second:.12g}")
     if shift not in unknowns:
-        return  # forward gain alone is claimed
+        return  # E[F^2] alone is claimed
     if not all(f.converged):
         ledger.leave(1, UNCONVERGED)
         return

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING
 from learnact.version import __version__
 
 if TYPE_CHECKING:
+    from learnact.compiler.analyse.ask import gain, maps
+    from learnact.compiler.analyse.gains import Gains
+    from learnact.compiler.analyse.maps import Maps
     from learnact.compiler.api import derive, emit, frozen_expression, load, lower, start, verify, verify_against
     from learnact.compiler.declare.constraints import Between, Positive
     from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
@@ -45,11 +48,13 @@ __all__ = [
     "Exponential",
     "Family",
     "Feature",
+    "Gains",
     "HingeFit",
     "Judgement",
     "Law",
     "LearnactError",
     "LinearFit",
+    "Maps",
     "Normal",
     "Positive",
     "Program",
@@ -65,10 +70,12 @@ __all__ = [
     "emit",
     "family_names",
     "frozen_expression",
+    "gain",
     "is_family",
     "is_learnable",
     "load",
     "lower",
+    "maps",
     "parameter_groups",
     "plot",
     "spec_of_slug",
@@ -90,6 +97,9 @@ _MODULES = {
         "verify",
         "verify_against",
     ),
+    "compiler.analyse.ask": ("gain", "maps"),
+    "compiler.analyse.gains": ("Gains",),
+    "compiler.analyse.maps": ("Maps",),
     "compiler.declare.constraints": ("Between", "Positive"),
     "compiler.declare.laws": ("Arcsine", "Exponential", "Law", "Normal", "Uniform"),
     "compiler.declare.spec": ("Activation", "Basis", "Family", "Feature", "HingeFit", "LinearFit", "Start"),

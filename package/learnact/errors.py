@@ -57,6 +57,10 @@ class Divergent(LearnactError):
     """The expectation does not exist, or cannot be shown to exist: never answered with a number."""
 
 
+class Contradiction(LearnactError):
+    """Two independent methods give different numbers for one quantity: neither is answered."""
+
+
 class NoStart(LearnactError):
     """A named start that does not exist for this activation under this law, and why."""
 

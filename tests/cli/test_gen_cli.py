@@ -451,3 +451,34 @@ def test_plot_without_matplotlib_says_what_to_install(gen, monkeypatch):
     answer = gen("plot", "hermite:3", "-o", "picture.png")
     assert answer.code == USAGE
     assert "learnact[plot]" in answer.err
+
+
+def test_gain_and_maps_print_text_and_data(gen):
+    for command, spec in (("gain", "gelu"), ("maps", "hermite:3@paper")):
+        text, data = gen(command, spec), gen(command, spec, "--format", "json")
+        assert (text.code, data.code, text.err) == (HOLDS, HOLDS, "")
+        assert text.out.startswith(f"{spec}: F(x) = ")
+        assert json.loads(data.out)["function"] == spec
+    assert json.loads(gen("gain", "--expr", "a*x", "--param", "a=3", "--format", "json").out)["he"]["exact"] == "1/9"
+    assert json.loads(gen("maps", "gelu", "--sigma", "2", "--format", "json").out)["law"] == "Normal(0, 4)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gain", "gleu"), "did you mean gelu"),
+        (("gain",), "give either FUNCTION"),
+        (("gain", "gelu", "silu"), "takes one FUNCTION"),
+        (("gain", "gelu", "--param", "a=1"), "declares its parameters itself"),
+        (("gain", "gelu", "--sigma", "0"), "sigma must be positive"),
+        (("gain", "gelu", "--sigma", "2", "--law", "uniform"), "not both"),
+        (("maps", "--expr", "exp(x**2/3)"), "outgrows"),
+        (("maps", "gelu", "-o", "maps.bmp"), "cannot draw"),
+    ],
+)
+def test_gain_and_maps_refuse_in_one_line(gen, tmp_path, arguments, message):
+    answer = gen(*arguments)
+    assert (answer.code, answer.out) == (USAGE, "")
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
+    assert files(tmp_path) == set()

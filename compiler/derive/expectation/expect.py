@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from learnact.compiler.declare import functions
-from learnact.compiler.declare.constants import DIGITS, less
+from learnact.compiler.declare.constants import DIGITS, less, number
 from learnact.compiler.declare.laws import Law
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive.expectation.exact import exact_expectation
@@ -34,7 +34,9 @@ def expect(expr: sp.Expr, law: Law, *, digits: int = DIGITS) -> Quantity:
     """
     expr = sp.sympify(expr, strict=True)
     try:
-        return Quantity(exact_expectation(expr, law))
+        found = exact_expectation(expr, law)
+        number(found)  # raises where its digits cannot be had
+        return Quantity(found)
     except NoClosedForm as reason:
         odd = law.symmetric and sp.expand(expr + expr.xreplace({x: -x})) == 0
         if odd and _tame(expr):

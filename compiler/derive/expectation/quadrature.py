@@ -32,6 +32,9 @@ LEAST_ACCURACY = 1e-3
 STEPS_OF_TRAPEZOID = 32, 4096
 """Fewest and most steps: 4096 resolve singularities 0.01 standard deviations off the real line to 20 digits."""
 
+FEATURE = 1
+"""Longest step in x: activations bend within about 1 of 0, and a longer one may step over all of it."""
+
 DEGREE = 9
 """Of the tanh-sinh rule: at most about 3,000 nodes between two cuts."""
 
@@ -119,6 +122,10 @@ class _Problem:
 
     def _trapezoid(self) -> tuple[mp.mpf, mp.mpf]:
         n, most = STEPS_OF_TRAPEZOID
+        while n < most and (self.hi - self.lo) / n * self.scale > FEATURE:
+            n *= 2
+        if (self.hi - self.lo) / n * self.scale > FEATURE:
+            return mp.mpf(0), mp.inf  # what happens around x = 0 would be stepped over
         step = (self.hi - self.lo) / n
         inner = mp.fsum(self.integrand(self.lo + k * step) for k in range(1, n))
         value = step * (inner + (self.integrand(self.lo) + self.integrand(self.hi)) / 2)
@@ -139,7 +146,8 @@ class _Problem:
                 self._require_integrable(t)
             points.add(t)
         if isinstance(self.law, (Normal, Exponential)):  # a panel no wider than its distance from the centre
-            points |= {mp.mpf(0)} | {s * mp.mpf(2) ** k for k in range(8) for s in (-1, 1)}
+            smallest = min(0, -int(mp.ceil(mp.log(self.scale, 2))) - 1)
+            points |= {mp.mpf(0)} | {s * mp.mpf(2) ** k for k in range(smallest, 8) for s in (-1, 1)}
         inner = sorted(t for t in points if self.lo < t < self.hi)
         value, error = mp.mpf(0), self.negligible
         for panel in pairwise([self.lo, *inner, self.hi]):

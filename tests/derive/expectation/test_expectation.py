@@ -401,3 +401,19 @@ def test_a_quotient_that_is_0_over_0_inside_a_kink_is_cut_there() -> None:
     root = sp.sqrt(sp.Abs(x))
     found = expect(sp.Abs(x * (x * sp.sign(x) / (2 * root) + root)), Normal())
     assert float(found.number()) == pytest.approx(1.5 * 2**0.75 * math.gamma(1.25) / math.sqrt(math.pi), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("expr", "sigma", "value"),
+    [
+        # E[exp(x); x < 0] = exp(sigma^2/2) erfc(sigma/sqrt 2)/2, which cancels 2172 digits
+        (sp.Piecewise((x, x > 0), (sp.exp(x) - 1, True)), 100, 39.39821706412462),
+        (sp.Piecewise((x, x > 0), (sp.exp(x) - 1, True)), 10, 3.528929498115713),
+        # all of it lies within 3 of 0: steps of the trapezoidal rule that are longer see nothing
+        (x * sp.tanh(x) * (1 - sp.tanh(x) ** 2), 100, 0.003988930699530269),
+        (x * sp.tanh(x) * (1 - sp.tanh(x) ** 2), 10**6, 3.989422804009403e-7),
+    ],
+)
+def test_wide_laws(expr: sp.Expr, sigma: int, value: float) -> None:
+    found = expect(expr, Normal(sp.Integer(sigma)))
+    assert abs(float(found) - value) < 1e-13 * value

@@ -1,0 +1,1 @@
+"""Analyse: what a fixed function does to signals under a law: gains, and the maps of length and correlation."""
