@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 
+from learnact.compiler.declare.cases import Piecewise, cheaply
 from learnact.compiler.declare.functions import sigmoid, softplus
 from learnact.compiler.declare.kinks import choose
 from learnact.compiler.declare.one_sided import LeftLimit
@@ -16,22 +18,48 @@ Pass = Callable[[tuple[sp.Expr, ...], LeftLimit], tuple[sp.Expr, ...]]
 
 
 def stabilize(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
-    """log(1 + exp u) -> softplus(u) and 1/(1 + exp u) -> sigmoid(-u): the naive forms overflow in fp32 at |u| = 88."""
+    """log(1 + exp u) -> softplus(u) and 1/(1 + exp u) -> sigmoid(-u): the naive forms overflow in fp32 at |u| = 88.
+
+    exp(u) - 1 -> expm1(u) and log(1 + u) -> log1p(u), which keep their digits near u = 0.
+    """
     u = sp.Wild("u")
     out = []
     for e in exprs:
         e = e.replace(sp.log(1 + sp.exp(u)), softplus(u)).replace(1 / (1 + sp.exp(u)), sigmoid(-u))
-        out.append(e)
+        e = e.replace(log1p(sp.exp(u)), softplus(u)).replace(lambda part: part.is_Add, _expm1_of_sum)
+        out.append(e.replace(lambda part: isinstance(part, sp.log), _log1p_of_sum))
     return tuple(out)
 
 
+def _expm1_of_sum(total: sp.Expr) -> sp.Expr:
+    """c exp(u) - c + rest as c expm1(u) + rest."""
+    terms = list(total.args)
+    for term in total.args:
+        exponentials = [f for f in sp.Mul.make_args(term) if isinstance(f, sp.exp)]
+        if len(exponentials) == 1 and -term / exponentials[0] in terms:
+            scale = term / exponentials[0]
+            terms.remove(term)
+            terms.remove(-scale)
+            terms.append(scale * expm1(exponentials[0].args[0]))
+    return sp.Add(*terms)
+
+
+def _log1p_of_sum(logarithm: sp.Expr) -> sp.Expr:
+    """log(1 + u) as log1p(u)."""
+    one, rest = logarithm.args[0].as_coeff_Add()
+    return log1p(rest) if one == 1 and rest.free_symbols else logarithm
+
+
 def plain_conditions(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
-    """If-then-else among conditions, SymPy's form of a comparison with a Piecewise, becomes and, or."""
+    """If-then-else among conditions, SymPy's form of a comparison with a Piecewise, becomes and, or.
+
+    SymPy's Piecewise becomes the one of `cases`, which costs nothing to differentiate.
+    """
 
     def plain(c: sp.Basic, yes: sp.Basic, no: sp.Basic) -> sp.Basic:
         return sp.Or(sp.And(c, yes), sp.And(sp.Not(c), no))
 
-    return tuple(e.replace(sp.ITE, plain) for e in exprs)
+    return tuple(cheaply(e.replace(sp.ITE, plain)) for e in exprs)
 
 
 def make_choices(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
@@ -90,7 +118,7 @@ def _guarded(product: sp.Expr) -> sp.Expr:
     for power in [f for f in factors if f.is_Pow and f.exp.free_symbols and sp.log(f.base) in factors]:
         logarithm, zero = sp.log(power.base), sp.Eq(power.base, 0, evaluate=False)
         factors.remove(logarithm)
-        whole = sp.Piecewise((power, zero), (power * logarithm, True), evaluate=False)
+        whole = Piecewise((power, zero), (power * logarithm, True), evaluate=False)
         factors[factors.index(power)] = whole
     return sp.Mul(*factors)
 

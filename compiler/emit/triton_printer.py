@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.relational import Relational
 
 from learnact.compiler.declare.functions import sigmoid, softplus
-from learnact.compiler.declare.kinks import Largest, Magnitude, Select, Sign, Winner
+from learnact.compiler.declare.kinks import Floor, Largest, Magnitude, Select, Sign, Winner
 from learnact.compiler.emit.printer import RELATIONS, Printer, number
 
 CALLS: dict[type, str] = {
     sp.exp: "tl.exp",
+    expm1: "libdevice.expm1",
     sp.log: "tl.log",
+    log1p: "libdevice.log1p",
     sp.sin: "tl.sin",
     sp.cos: "tl.cos",
     sp.tan: "libdevice.tan",
@@ -21,12 +24,14 @@ CALLS: dict[type, str] = {
     sp.sinh: "libdevice.sinh",
     sp.cosh: "libdevice.cosh",
     sp.atan: "libdevice.atan",
+    sp.asinh: "libdevice.asinh",
     sp.erf: "tl.erf",
     sp.erfc: "libdevice.erfc",
     sp.Abs: "tl.abs",
     Magnitude: "tl.abs",
     sp.sign: "_sign_tile",
     Sign: "_sign_tile",
+    Floor: "tl.floor",
     sigmoid: "tl.sigmoid",
     softplus: "_softplus_tile",
 }

@@ -31,10 +31,12 @@ def _first_ranked(values: Sequence[Any], way: int) -> int:
 
 NUMERIC: dict[str, Callable[..., Any]] = {
     "erf": lambda u: np.float64(math.erf(u)),
+    "erfc": lambda u: np.float64(math.erfc(u)),
     "sigmoid": lambda u: 0.5 * (1 + np.tanh(u / 2)),
     "softplus": lambda u: np.logaddexp(0.0, u),
     "Sign": np.sign,
     "Step": np.heaviside,
+    "Floor": np.floor,
     "Magnitude": np.abs,
     "Largest": lambda *values: np.max(values),
     "Smallest": lambda *values: np.min(values),

@@ -18,15 +18,19 @@ from learnact.compiler.declare.symbols import tie_order, x
 from learnact.compiler.verify.measured import Array, Field, Measured, derivative, elementary
 from learnact.errors import UnsupportedNode
 
-KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)
+KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Piecewise)
 """Nodes at which value or slope may be discontinuous."""
 
-JUMPING = (sp.sign, sp.Heaviside, sp.Piecewise)
+JUMPING = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Piecewise)
 """Nodes whose value may differ from its limit from the left."""
 
 NEAR = 1e-3
 """Distance from a tie, in units of scale, below which rounding may let another argument win: far above that of float32,
 in which half types compute too."""
+
+
+FARTHEST = 2.0**53
+"""Steps of floor that are told apart: beyond it every double is an integer."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Walk:
                 return self.extremum(expr)
             case sp.Abs() | sp.sign() | sp.Heaviside():
                 return self.broken(expr)
+            case sp.floor() | sp.ceiling():
+                return self.rounded(expr)
             case sp.Piecewise():
                 return self.piecewise(expr)
             case sp.Function() if len(expr.args) == 1:
@@ -215,6 +221,26 @@ class Walk:
             return Jet(Measured(sign, zero.scale), {})
         at_zero = self.numbers.full(expr.args[1], self.shape)
         return Jet(Measured(np.where(above, one.value, np.where(below, zero.value, at_zero)), zero.scale), {})
+
+    def rounded(self, expr: sp.floor | sp.ceiling) -> Jet:
+        """floor(u) or ceiling(u), whose derivative is 0; records the step and the distance from the nearest one."""
+        inner = self.jet(expr.args[0])
+        u = inner.primal
+        below = self.numbers.floor(u.value)
+        whole = (below == u.value).astype(bool)
+        value = below if isinstance(expr, sp.floor) else np.where(whole, below, below + 1)
+        if self.left:  # just below x, an integer u was below it where it rises, above where it falls
+            rises, falls = ((way * self.slope(inner) > 0).astype(bool) for way in (1, -1))
+            down = whole & rises if isinstance(expr, sp.floor) else np.zeros_like(whole)
+            up = whole & falls if isinstance(expr, sp.ceiling) else np.zeros_like(whole)
+            value = np.where(down, value - 1, np.where(up, value + 1, value))
+        steps = np.clip(np.nan_to_num(value.astype(float)), -FARTHEST, FARTHEST)
+        self.choices.append(steps.astype(int))
+        nearest = np.minimum(abs(u.value - below).astype(float), abs(below + 1 - u.value).astype(float))
+        distance = self.relative(nearest, u.scale)
+        self.kinks.append(distance)
+        self.jumps.append(distance)
+        return Jet(Measured(value, self.constant(sp.S.Zero).value), {})
 
     def piecewise(self, expr: sp.Piecewise) -> Jet:
         """The first piece whose condition holds; NaN where none does."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import sympy as sp
 from sympy.core.relational import Relational
 
+from learnact.compiler.declare.cases import Piecewise
 from learnact.compiler.declare.constants import between, less, order, sign
 from learnact.compiler.declare.symbols import tie_order, x
 from learnact.compiler.derive.expectation.terms import ZERO, Poly, polynomial
@@ -212,7 +213,7 @@ def _slope(atom: sp.Expr) -> sp.Expr:
     if isinstance(atom, sp.Abs):
         return sp.sign(atom.args[0]) * derivative(atom.args[0])
     if isinstance(atom, sp.Piecewise):
-        return sp.Piecewise(*((derivative(e), condition) for e, condition in atom.args))
+        return Piecewise(*((derivative(e), condition) for e, condition in atom.args))
     if isinstance(atom, (sp.Max, sp.Min)):
         return _slope_of_extremum(atom)
     return ZERO  # sign, Heaviside, floor, ceiling
@@ -225,7 +226,7 @@ def _slope_of_extremum(atom: sp.Expr) -> sp.Expr:
         except NoClosedForm:
             pass  # the order depends on symbols: say it with conditions on the arguments instead
         else:
-            return sp.Piecewise(
+            return Piecewise(
                 *((derivative(p.expr), x <= p.hi) for p in inner), (derivative(last.expr), True), evaluate=False
             )
     arguments = tie_order(atom.args, ())
@@ -233,4 +234,4 @@ def _slope_of_extremum(atom: sp.Expr) -> sp.Expr:
     cases = [
         (derivative(u), sp.And(*(compare(u, v) for v in arguments[k + 1 :]))) for k, u in enumerate(arguments[:-1])
     ]
-    return sp.Piecewise(*cases, (derivative(arguments[-1]), True))
+    return Piecewise(*cases, (derivative(arguments[-1]), True))

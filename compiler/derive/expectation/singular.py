@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import mpmath as mp
 import sympy as sp
+from sympy.codegen.cfunctions import log1p
 from sympy.core.relational import Relational
 
 from learnact.compiler.declare.constants import number
@@ -70,8 +71,9 @@ def _vanishing(atom: sp.Basic) -> list[sp.Expr]:
     """Functions at whose zeros the atom may be unbounded or have a branch point."""
     if atom.is_Pow and atom.base.has(x) and not (atom.exp.is_Integer and atom.exp > 0):
         return [] if atom.base.is_positive else [atom.base]
-    if isinstance(atom, sp.log):
-        return [] if atom.args[0].is_positive else [atom.args[0]]
+    if isinstance(atom, (sp.log, log1p)):
+        inside = atom.args[0] + 1 if isinstance(atom, log1p) else atom.args[0]
+        return [] if inside.is_positive else [inside]
     if isinstance(atom, (sp.tan, sp.sec)):
         return [sp.cos(atom.args[0])]
     if isinstance(atom, (sp.cot, sp.csc)):
