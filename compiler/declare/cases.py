@@ -30,6 +30,9 @@ class Piecewise(sp.Piecewise):
             return kept[0][0]
         return cls(*kept) if len(kept) < len(pairs) else None
 
+    def _eval_power(self, exponent: sp.Expr) -> None:
+        """A power of it stays one: SymPy would raise every value, a base that is 0 where it is not taken among them."""
+
 
 def cheaply(e: sp.Basic) -> sp.Basic:
     """The expression with this module's Piecewise in place of SymPy's."""

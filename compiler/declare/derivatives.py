@@ -8,6 +8,7 @@ import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
 from learnact.compiler.declare.cases import Piecewise, cheaply
+from learnact.compiler.declare.clamped import split_powers
 from learnact.compiler.declare.functions import sigmoid, softplus
 from learnact.compiler.declare.kinks import choose
 from learnact.compiler.declare.one_sided import LeftLimit
@@ -70,7 +71,8 @@ def make_choices(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr,
 def differentiate(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
     """F -> F, dF/dx, dF/d(parameter) ..."""
     (f,) = exprs
-    return (f, *(sp.diff(f, s) for s in (x, *limit.symbols)))
+    smooth = split_powers(f)
+    return (f, *(sp.diff(smooth, s) for s in (x, *limit.symbols)))
 
 
 def join_factors(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
@@ -108,29 +110,36 @@ def take_left_limits(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.E
 
 
 def guard_logarithms(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
-    """b**p log(b), the derivative by an exponent, is b**p where b is 0: the limit where p > 0, and no 0 log(0)."""
+    """b**p log(b), the derivative by an exponent, is 0 where b is 0 and p > 0: the limit, and no 0 log(0)."""
     f, *derivatives = exprs
     return (f, *(e.replace(lambda m: isinstance(m, sp.Mul), _guarded) for e in derivatives))
 
 
 def _guarded(product: sp.Expr) -> sp.Expr:
+    """The logarithm of 1 in place of that of 0: second derivatives are numbers then too."""
     factors = list(product.args)
     for power in [f for f in factors if f.is_Pow and f.exp.free_symbols and sp.log(f.base) in factors]:
-        logarithm, zero = sp.log(power.base), sp.Eq(power.base, 0, evaluate=False)
-        factors.remove(logarithm)
-        whole = Piecewise((power, zero), (power * logarithm, True), evaluate=False)
-        factors[factors.index(power)] = whole
+        at_zero = sp.And(_vanishes(power.base), power.exp > 0)
+        inside = Piecewise((sp.S.One, at_zero), (power.base, True))
+        factors[factors.index(sp.log(power.base))] = sp.log(inside)
     return sp.Mul(*factors)
 
 
-PLAIN: tuple[Pass, ...] = (
+def _vanishes(base: sp.Expr) -> sp.Basic:
+    """A condition that holds where the base is 0 and, of cases, perhaps where it is 1: its logarithm is 0 there too."""
+    if isinstance(base, Piecewise) and sp.S.One in [value for value, _ in base.args]:
+        return sp.Or(*(sp.And(_vanishes(value), condition) for value, condition in base.args))
+    if base.is_number:
+        return sp.true if base.is_zero else sp.false
+    return sp.Eq(base, 0, evaluate=False)
+
+
+PASSES: tuple[Pass, ...] = (
     stabilize,
     plain_conditions,
     make_choices,
     differentiate,
     join_factors,
     take_left_limits,
+    guard_logarithms,
 )
-"""What gives the derivatives, and leaves 0 log(0) for `resolve` to refuse where a base is 0 on an interval."""
-
-PASSES = (*PLAIN, guard_logarithms)

@@ -39,6 +39,12 @@ class Jet:
 
     primal: Measured
     tangents: Mapping[sp.Symbol, Measured]
+    still: Array | None = None  # where it is a number whatever the inputs are; None: where it has no tangents
+
+    @property
+    def at_rest(self) -> Array:
+        """Where nothing moves it: its derivatives are 0 there, even times infinity. Broadcasts against the points."""
+        return np.array(not self.tangents) if self.still is None else self.still
 
 
 @dataclass
@@ -105,7 +111,7 @@ class Walk:
             tangents = dict(total.tangents)
             for s, t in term.tangents.items():
                 tangents[s] = tangents[s] + t if s in tangents else t
-            total = Jet(total.primal + term.primal, tangents)
+            total = Jet(total.primal + term.primal, tangents, total.at_rest & term.at_rest)
         return total
 
     def product(self, factors: Sequence[Jet]) -> Jet:
@@ -114,12 +120,20 @@ class Walk:
         for factor in factors[1:]:
             left = self.scaled(total.tangents, factor.primal)
             right = self.scaled(factor.tangents, total.primal)
-            total = self.sum([Jet(total.primal * factor.primal, left), Jet(self.constant(sp.S.Zero), right)])
+            both = self.sum([Jet(total.primal * factor.primal, left), Jet(self.constant(sp.S.Zero), right)])
+            total = Jet(both.primal, both.tangents, total.at_rest & factor.at_rest)
         return total
 
     def scaled(self, tangents: Mapping[sp.Symbol, Measured], slope: Measured) -> dict[sp.Symbol, Measured]:
         """Chain rule: every tangent times the slope."""
         return {s: t * slope for s, t in tangents.items()}
+
+    def chained(self, value: Measured, inner: Jet, slope: Measured) -> Jet:
+        """f(u) with the derivative f'(u) u', which is 0 where u stands still."""
+        zero = self.constant(sp.S.Zero)
+        still = np.broadcast_to(inner.at_rest, self.shape)
+        tangents = {s: zero.where(still, t) for s, t in self.scaled(inner.tangents, slope).items()}
+        return Jet(value, tangents, inner.still)
 
     def power(self, expr: sp.Pow) -> Jet:
         """u**c for a constant c; u**v as exp(v log u), and where u is 0 and v > 0 its limit."""
@@ -131,7 +145,7 @@ class Walk:
         if not below.tangents:
             return Jet(primal, {})
         slope = self.constant(exponent) * self.raised(below.primal, exponent - 1)
-        return Jet(primal, self.scaled(below.tangents, slope))
+        return self.chained(primal, below, slope)
 
     def at_zero(self, power: Jet, base: Jet, exponent: Jet) -> Jet:
         """0**v = 0 for v > 0; the derivative by v is 0, by the base 0, 1 or infinite as v is above, at or below 1."""
@@ -139,9 +153,9 @@ class Walk:
         here = ((base.primal.value == 0) & (exponent.primal.value > 0)).astype(bool)
         above, below = ((exponent.primal.value > 1).astype(bool), (exponent.primal.value < 1).astype(bool))
         slope = np.where(above, zero.value, np.where(below, one.value * np.inf, one.value))
-        carried = self.scaled(base.tangents, Measured(slope, zero.scale))
+        carried = self.chained(zero, base, Measured(slope, zero.scale)).tangents
         tangents = {s: carried.get(s, zero).where(here, t) for s, t in power.tangents.items()}
-        return Jet(zero.where(here, power.primal), tangents)
+        return Jet(zero.where(here, power.primal), tangents, base.at_rest & exponent.at_rest)
 
     def raised(self, base: Measured, exponent: sp.Expr) -> Measured:
         """The value of base**exponent for a constant exponent, and its rounding scale."""
@@ -162,7 +176,7 @@ class Walk:
             return Jet(primal, {})
         symbol, expr = derivative(kind)  # type: ignore[arg-type]  # classes are hashable
         slope = Walk(self.numbers, self.shape, {symbol: u}, frozenset(), ()).jet(expr).primal
-        return Jet(primal, self.scaled(inner.tangents, slope))
+        return self.chained(primal, inner, slope)
 
     def extremum(self, expr: sp.Max | sp.Min) -> Jet:
         """max_i u_i or min_i u_i; records which argument was taken and its lead over the others."""
@@ -185,7 +199,7 @@ class Walk:
         for other in jets:  # near a tie another one may win
             near = self.relative(abs(best - other.primal.value), result.primal.scale + other.primal.scale) <= NEAR
             scale = np.where(near & (other.primal.scale > scale).astype(bool), other.primal.scale, scale)
-        return Jet(Measured(result.primal.value, scale), result.tangents)
+        return Jet(Measured(result.primal.value, scale), result.tangents, result.still)
 
     def slope(self, jet: Jet) -> Array:
         """The derivative by x."""
@@ -194,12 +208,13 @@ class Walk:
     def chosen(self, jets: Sequence[Jet], index: Array) -> Jet:
         """The jet of this index, point by point."""
         zero = self.constant(sp.S.Zero)
-        primal, tangents = jets[0].primal, dict(jets[0].tangents)
+        primal, tangents, still = jets[0].primal, dict(jets[0].tangents), np.broadcast_to(jets[0].at_rest, self.shape)
         for k, other in enumerate(jets[1:], start=1):
             primal = other.primal.where(index == k, primal)
+            still = np.where(index == k, other.at_rest, still)
             for s in tangents.keys() | other.tangents.keys():
                 tangents[s] = other.tangents.get(s, zero).where(index == k, tangents.get(s, zero))
-        return Jet(primal, tangents)
+        return Jet(primal, tangents, still)
 
     def broken(self, expr: sp.Abs | sp.sign | sp.Heaviside) -> Jet:
         """|u|, sign(u) or Heaviside(u, h); records the sign of u and its distance from 0."""

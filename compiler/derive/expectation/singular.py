@@ -20,6 +20,9 @@ from learnact.errors import Divergent, NoClosedForm
 SAMPLES = 512
 """Points of the support at which a switch function's sign is looked at; closer pairs of roots are missed."""
 
+MOST_STEPS = 300
+"""Steps of a floor over which an expectation is summed; each takes a panel of its own, and 300 take a minute."""
+
 LOOK = 15
 """Digits for looking at signs; the roots themselves are refined to full precision."""
 
@@ -53,7 +56,7 @@ def _of_atom(atom: sp.Basic, lo: mp.mpf, hi: mp.mpf) -> Iterator[Cut]:
             points = [p for u in _switches(atom) for p in _zeros(u, lo, hi)]
         yield from (Cut(p, singular=False) for p in points)
     elif isinstance(atom, STEPS):
-        yield from (Cut(p, singular=False) for p in _zeros(sp.sin(sp.pi * atom.args[0]), lo, hi))
+        yield from (Cut(p, singular=False) for p in _steps(atom, lo, hi))
     else:
         yield from (Cut(p, singular=True) for u in _vanishing(atom) for p in _zeros(u, lo, hi))
 
@@ -103,6 +106,27 @@ def _zeros(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
     for (a, before), (b, after) in pairwise(zip(grid, signs, strict=True)):
         if before * after < 0:
             found.append(mp.findroot(f, (a, b), solver="illinois", verify=False))
+    return found
+
+
+def _steps(atom: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
+    """Where the argument of a floor or ceiling is an integer. Raises NoClosedForm for very many."""
+    f = numeric(atom.args[0])
+    grid = [lo + (hi - lo) * k / SAMPLES for k in range(SAMPLES + 1)]
+    values = [f(t) for t in grid]
+    if any(isinstance(v, mp.mpc) or not mp.isfinite(v) for v in values):
+        raise Divergent(f"{atom} is not real everywhere between x = {mp.nstr(lo, 5)} and {mp.nstr(hi, 5)}")
+    count = sum(abs(mp.floor(after) - mp.floor(before)) for before, after in pairwise(values))
+    if count > MOST_STEPS:
+        where = f"between x = {mp.nstr(lo, 5)} and {mp.nstr(hi, 5)}"
+        raise NoClosedForm(f"{atom} has {mp.nstr(count, 3)} steps {where}, of which {MOST_STEPS} can be integrated over")
+    found = []
+    for (a, before), (b, after) in pairwise(zip(grid, values, strict=True)):
+        low, high = sorted((before, after))
+        for step in range(int(mp.ceil(low)), int(mp.floor(high)) + 1):
+            ends = [t for t, v in ((a, before), (b, after)) if v == step]
+            between = (a, b)
+            found += ends or [mp.findroot(lambda t, k=step: f(t) - k, between, solver="illinois", verify=False)]
     return found
 
 
