@@ -142,7 +142,7 @@ Order = Callable[[type[sp.Function], list[sp.Expr]], list[sp.Expr]]
 
 
 def choose(expr: sp.Expr, order: Order) -> sp.Expr:
-    """Replace Abs, sign, Heaviside, floor, ceiling, Max and Min, innermost first; `order` decides which of tied arguments is first."""
+    """Replace what has kinks or jumps, innermost first; `order` decides which of tied arguments is first."""
     if not expr.args or not expr.has(sp.Max, sp.Min, *STATED):
         return expr
     arguments = [choose(e, order) for e in expr.args]

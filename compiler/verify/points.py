@@ -71,14 +71,19 @@ def perturbed(base: tuple[float, ...], stream: int, spread: float = SPREAD) -> t
     return tuple(float(v + spread * (1 + abs(v)) * n) for v, n in zip(base, noise, strict=True))
 
 
+def near(oracle: Oracle, base: tuple[float, ...], stream: int) -> tuple[float, ...]:
+    """The same, but less far where F would be no number at more points, as roots and powers of parameters are."""
+    numbers = _finite(oracle, base)
+    tried = (perturbed(base, stream, SPREAD / 2**half) for half in range(HALVED_SPREADS))
+    return next((values for values in tried if _finite(oracle, values) >= numbers), base)
+
+
 def settings(oracle: Oracle, starts: dict[str, tuple[float, ...]]) -> list[Setting]:
-    """Every named start, and the default start perturbed at random, less where F would be no number at more points."""
+    """Every named start, and the default start perturbed at random."""
     chosen = {f"start {name}": values for name, values in starts.items()}
     base = next(iter(starts.values()))
-    numbers = _finite(oracle, base)
     for k in range(PERTURBED):
-        tried = (perturbed(base, k, SPREAD / 2**half) for half in range(HALVED_SPREADS))
-        chosen[f"perturbed {k}"] = next((v for v in tried if _finite(oracle, v) >= numbers), base)
+        chosen[f"perturbed {k}"] = near(oracle, base, k)
     return [Setting(name, values, find_kinks(oracle, values)) for name, values in chosen.items()]
 
 

@@ -204,9 +204,14 @@ def derivative(expr: sp.Expr) -> sp.Expr:
 def _outermost(expr: sp.Expr) -> list[sp.Expr]:
     if not expr.has(x):
         return []
-    if isinstance(expr, NONSMOOTH + STEPS):
+    if isinstance(expr, NONSMOOTH + STEPS) or _is_power_of_extremum(expr):
         return [expr]
     return list(dict.fromkeys(a for part in expr.args for a in _outermost(part)))
+
+
+def _is_power_of_extremum(expr: sp.Expr) -> bool:
+    """Whether its derivative by the chain rule would be 0/0 where the extremum is 0 and stays so."""
+    return bool(expr.is_Pow and isinstance(expr.base, (sp.Max, sp.Min)) and not expr.exp.is_Integer)
 
 
 def _slope(atom: sp.Expr) -> sp.Expr:
@@ -215,11 +220,14 @@ def _slope(atom: sp.Expr) -> sp.Expr:
     if isinstance(atom, sp.Piecewise):
         return Piecewise(*((derivative(e), condition) for e, condition in atom.args))
     if isinstance(atom, (sp.Max, sp.Min)):
-        return _slope_of_extremum(atom)
+        return _slope_of_extremum(atom, sp.S.One)
+    if atom.is_Pow:
+        return _slope_of_extremum(*atom.args)
     return ZERO  # sign, Heaviside, floor, ceiling
 
 
-def _slope_of_extremum(atom: sp.Expr) -> sp.Expr:
+def _slope_of_extremum(atom: sp.Expr, power: sp.Expr) -> sp.Expr:
+    """d/dx of a maximum or minimum to some power, piece by piece."""
     if not atom.has(*(t for t in NONSMOOTH if not isinstance(atom, t))):
         try:
             *inner, last = _branches(atom)
@@ -227,11 +235,14 @@ def _slope_of_extremum(atom: sp.Expr) -> sp.Expr:
             pass  # the order depends on symbols: say it with conditions on the arguments instead
         else:
             return Piecewise(
-                *((derivative(p.expr), x <= p.hi) for p in inner), (derivative(last.expr), True), evaluate=False
+                *((derivative(p.expr**power), x <= p.hi) for p in inner),
+                (derivative(last.expr**power), True),
+                evaluate=False,
             )
     arguments = tie_order(atom.args, ())
     compare = sp.Ge if isinstance(atom, sp.Max) else sp.Le
     cases = [
-        (derivative(u), sp.And(*(compare(u, v) for v in arguments[k + 1 :]))) for k, u in enumerate(arguments[:-1])
+        (derivative(u**power), sp.And(*(compare(u, v) for v in arguments[k + 1 :])))
+        for k, u in enumerate(arguments[:-1])
     ]
-    return Piecewise(*cases, (derivative(arguments[-1]), True))
+    return Piecewise(*cases, (derivative(arguments[-1] ** power), True))

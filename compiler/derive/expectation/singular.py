@@ -119,7 +119,9 @@ def _steps(atom: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
     count = sum(abs(mp.floor(after) - mp.floor(before)) for before, after in pairwise(values))
     if count > MOST_STEPS:
         where = f"between x = {mp.nstr(lo, 5)} and {mp.nstr(hi, 5)}"
-        raise NoClosedForm(f"{atom} has {mp.nstr(count, 3)} steps {where}, of which {MOST_STEPS} can be integrated over")
+        raise NoClosedForm(
+            f"{atom} has {mp.nstr(count, 3)} steps {where}, of which {MOST_STEPS} can be integrated over"
+        )
     found = []
     for (a, before), (b, after) in pairwise(zip(grid, values, strict=True)):
         low, high = sorted((before, after))
