@@ -72,4 +72,4 @@ def short(rows: list[dict[str, Any]]) -> str:
     """Write the classical functions for people, a line each."""
     lines = [f"    {row['name']:<16} {row['formula']}" for row in rows]
     head = "classical functions; scaled_NAME is scale NAME(stretch x) + offset, with starts as a family has"
-    return "\n".join([head, *lines, ""])
+    return "\n".join(["", head, *lines, ""])
