@@ -52,8 +52,9 @@ class Known:
 
     def times(self, factor: Array) -> Known:
         """The truth times exact doubles: one more rounding for whoever computes it."""
-        high = self.high * factor
-        return Known(high, self.low * factor, self.scale * np.abs(factor) + np.abs(high))
+        with np.errstate(invalid="ignore"):  # of what is infinite
+            high = self.high * factor
+            return Known(high, self.low * factor, self.scale * np.abs(factor) + np.abs(high))
 
     def summed(self) -> Known:
         """The sum over all points, exact to twice the digits of a double; its scale is the sum of the scales."""

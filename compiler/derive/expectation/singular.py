@@ -38,7 +38,7 @@ def cuts(expr: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[Cut]:
     """Points of [lo, hi] in increasing order where an expression in x is not smooth.
 
     Roots of polynomials are found exactly, all others by sign changes on a grid of `SAMPLES` points. Raises Divergent
-    where a function that decides is not real.
+    where a function that decides is not real, NoClosedForm for a floor with more than `MOST_STEPS` steps.
     """
     found: dict[mp.mpf, bool] = {}
     for atom in sp.postorder_traversal(expr):
