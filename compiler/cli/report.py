@@ -24,7 +24,11 @@ def list_command(form: str) -> int:
     from learnact.compiler.explain import formats, listing  # noqa: PLC0415
 
     rows, functions = listing.families(), listing.classical()
-    text = formats.as_json(sorted([*rows, *functions], key=itemgetter("name"))) if form == "json" else listing.text(rows) + listing.short(functions)
+    text = (
+        formats.as_json(sorted([*rows, *functions], key=itemgetter("name")))
+        if form == "json"
+        else listing.text(rows) + listing.short(functions)
+    )
     click.echo(text, nl=False)
     return HOLDS
 

@@ -12,6 +12,13 @@ class Piecewise(sp.Piecewise):
     exponential. It does so whenever a Piecewise is made, differentiated or substituted into.
     """
 
+    def __new__(cls, *args: object, **options: object) -> sp.Expr:
+        """The same, with conditions that compare a Piecewise as and, or: SymPy makes them if-then-else."""
+        made = super().__new__(cls, *args, **options)
+        if isinstance(made, cls) and any(c.has(sp.ITE) for _, c in made.args):
+            return cls(*((value, c.replace(sp.ITE, _plain)) for value, c in made.args), **options)
+        return made
+
     @classmethod
     def eval(cls, *pairs: sp.Tuple) -> sp.Expr | None:
         """Leave out what is never reached, and cases before the last one that have its value."""
@@ -32,6 +39,10 @@ class Piecewise(sp.Piecewise):
 
     def _eval_power(self, exponent: sp.Expr) -> None:
         """A power of it stays one: SymPy would raise every value, a base that is 0 where it is not taken among them."""
+
+
+def _plain(condition: sp.Basic, yes: sp.Basic, no: sp.Basic) -> sp.Basic:
+    return sp.Or(sp.And(condition, yes), sp.And(sp.Not(condition), no))
 
 
 def cheaply(e: sp.Basic) -> sp.Basic:

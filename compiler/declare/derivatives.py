@@ -51,16 +51,9 @@ def _log1p_of_sum(logarithm: sp.Expr) -> sp.Expr:
     return log1p(rest) if one == 1 and rest.free_symbols else logarithm
 
 
-def plain_conditions(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
-    """If-then-else among conditions, SymPy's form of a comparison with a Piecewise, becomes and, or.
-
-    SymPy's Piecewise becomes the one of `cases`, which costs nothing to differentiate.
-    """
-
-    def plain(c: sp.Basic, yes: sp.Basic, no: sp.Basic) -> sp.Basic:
-        return sp.Or(sp.And(c, yes), sp.And(sp.Not(c), no))
-
-    return tuple(cheaply(e.replace(sp.ITE, plain)) for e in exprs)
+def plain_cases(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
+    """SymPy's Piecewise becomes the one of `cases`, whose conditions are plain and which is cheap to differentiate."""
+    return tuple(cheaply(e) for e in exprs)
 
 
 def make_choices(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
@@ -136,7 +129,7 @@ def _vanishes(base: sp.Expr) -> sp.Basic:
 
 PASSES: tuple[Pass, ...] = (
     stabilize,
-    plain_conditions,
+    plain_cases,
     make_choices,
     differentiate,
     join_factors,

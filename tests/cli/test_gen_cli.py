@@ -220,7 +220,9 @@ EVERY_WORD = (
 
 
 def test_the_expressions_below_use_every_word():
-    assert {word for text in EVERY_WORD for word in re.findall(r"[A-Za-z][A-Za-z0-9]*", text)} >= WORDS - ACTIVATIONS.keys()
+    assert {
+        word for text in EVERY_WORD for word in re.findall(r"[A-Za-z][A-Za-z0-9]*", text)
+    } >= WORDS - ACTIVATIONS.keys()
 
 
 @pytest.mark.parametrize("text", EVERY_WORD)
