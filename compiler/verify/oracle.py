@@ -146,7 +146,10 @@ class Oracle:
         whole = self.activation.function.replace(sp.log(1 + sp.exp(u)), softplus(u))
         whole = whole.replace(1 / (1 + sp.exp(u)), sigmoid(-u)).replace(log1p(sp.exp(u)), softplus(u))
         whole = whole.replace(lambda e: isinstance(e, sp.Add), _without_cancellation)
-        return whole.replace(lambda e: isinstance(e, sp.log) and 1 in e.args[0].args, lambda e: log1p(e.args[0] - 1))
+        return whole.replace(
+            lambda e: isinstance(e, sp.log) and isinstance(e.args[0], sp.Add) and 1 in e.args[0].args,
+            lambda e: log1p(e.args[0] - 1),
+        )
 
     def __call__(self, points: Array, parameters: Sequence[float], *, exact: bool) -> Truth:
         """Truth at `points` (N,) for parameter values, flat in declared order: to 30 digits, or in doubles."""

@@ -214,8 +214,9 @@ EVERY_WORD = (
     "a*x*(1 + erf(b*x/sqrt(2)))/2 + sigmoid(x)*Heaviside(x)",
     "a*softplus(b*x) + Abs(x)*sign(x) - abs(b*x)",
     "a*log(1 + b*x**2) + sin(pi*x)*cos(x) + tanh(x)/E",
-    "a*expm1(x/2)*atan(b*x) + where(x < 1, log1p(x**2), arctan(x))*asinh(x) + erfc(x) + tan(tanh(x))",
-    "a*x*floor(x) + b*ceil(x) - ceiling(2*x)*arcsinh(x) + sinh(x/4) + cosh(b*x/4) + log2(x**2 + 2)",
+    "a*expm1(x/2) + b*sinh(x/4)*erfc(x) + cosh(x/4)",
+    "a*atan(b*x) + asinh(x) - arctan(x/2) + arcsinh(2*x) + tan(tanh(x)) + log1p(x**2) + log2(x**2 + 2)",
+    "where(x < 1, a*x*floor(x), b*x*ceil(x)) + ceiling(x)",
 )
 
 
