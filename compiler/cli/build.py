@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from learnact.compiler.cli.completion import complete_backend
-from learnact.compiler.cli.options import FAILS, HOLDS, declarations, declares, json_option
+from learnact.compiler.cli.options import FAILS, HOLDS, advise, declarations, declares, json_option
 from learnact.compiler.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def emit(out: Path, backend: str, lean: bool, force: bool, form: str, **words: A
             if watch:
                 watch(declaration.spec or declaration.name or "", len(asked))
             sources.append(api.source_for(out, declaration, backend, lean))
+            if declaration.expr is not None:
+                advise(declaration.activation())
     for source in sources:  # all or none: the first file is not written if the last may not be
         check_free(out / source.filename, source.text, force=force)
     rows = []

@@ -10,12 +10,16 @@ import click
 from learnact.compiler.cli.completion import complete_law, complete_spec
 
 if TYPE_CHECKING:
+    from learnact.compiler.declare.spec import Activation
     from learnact.compiler.resolve.declaration import Declaration
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 HOLDS, FAILS, USAGE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: what was asked holds or is done; a check fails; the question was wrong; interrupted."""
+
+UNNAMED = "Expression"
+"""Class name of an expression where no file is written."""
 
 LAW_HELP = "normal, uniform, arcsine, exponential; or e.g. uniform:pi."
 
@@ -56,10 +60,20 @@ def declarations(
     return [Declaration(spec=spec, params=tuple(params), name=name, law=law) for spec in specs]
 
 
+def advise(activation: Activation) -> None:
+    """Say on stderr what would give an expression a balanced start, if it has none."""
+    from learnact.compiler.resolve.advice import missing_factor  # noqa: PLC0415
+
+    if advice := missing_factor(activation):
+        click.echo(f"learnact-gen: hint: {advice}", err=True)
+
+
 def declaration(
     specs: Sequence[str], expr: str | None, params: Sequence[str], name: str | None, law: str | None
 ) -> Declaration:
-    """Read the one declaration of a command that takes one."""
+    """Read the one declaration of a command that takes one, and only prints: an expression needs no name there."""
+    if expr is not None and name is None:
+        name = UNNAMED
     found = declarations(specs, expr, params, name, law)
     if len(found) != 1:
         raise click.UsageError(f"this command takes one SPEC, found {len(found)}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from learnact.compiler.cli.options import HOLDS, declaration, declares, json_option
+from learnact.compiler.cli.options import HOLDS, advise, declaration, declares, json_option
 from learnact.compiler.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -16,14 +17,19 @@ if TYPE_CHECKING:
 @click.command("list")
 @json_option
 def list_command(form: str) -> int:
-    """List the families.
+    """List the families and the classical functions.
 
-    Formula, law, parameters, starts, fits and what is generated.
+    Of families formula, law, parameters, starts, fits and what is generated.
     """
     from learnact.compiler.explain import formats, listing  # noqa: PLC0415
 
-    rows = listing.families()
-    click.echo(formats.as_json(rows) if form == "json" else listing.text(rows), nl=False)
+    rows, functions = listing.families(), listing.classical()
+    text = (
+        formats.as_json(sorted([*rows, *functions], key=itemgetter("name")))
+        if form == "json"
+        else listing.text(rows) + listing.short(functions)
+    )
+    click.echo(text, nl=False)
     return HOLDS
 
 
@@ -44,6 +50,8 @@ def derive(sigma: str | None, preserve: bool, form: str, **words: Any) -> int:
     with progress("derive") as watch:
         derivation = api.derive(activation, law, preserve=preserve, watch=watch)
     click.echo(formats.FORMATS[form](derivation), nl=False)
+    if words["expr"] is not None:
+        advise(activation)
     return HOLDS
 
 

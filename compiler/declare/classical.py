@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from learnact.compiler.declare.cases import Piecewise
 from learnact.compiler.declare.functions import gelu, relu, sigmoid, silu, softplus
 
 
@@ -27,11 +28,11 @@ SELU_ALPHA = sp.Rational("1.6732632423543772848170429916717")
 
 
 def _leaky(x: sp.Expr, slope: sp.Expr) -> sp.Expr:
-    return sp.Piecewise((x, x > 0), (slope * x, True))
+    return Piecewise((x, x > 0), (slope * x, True))
 
 
 def _elu(x: sp.Expr, alpha: sp.Expr = sp.S.One) -> sp.Expr:
-    return sp.Piecewise((x, x > 0), (alpha * (sp.exp(x) - 1), True))
+    return Piecewise((x, x > 0), (alpha * (sp.exp(x) - 1), True))
 
 
 def _clamped(x: sp.Expr, low: int, high: int) -> sp.Expr:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 
+from learnact.compiler.declare.cases import Piecewise, cheaply
+from learnact.compiler.declare.clamped import split_powers
 from learnact.compiler.declare.functions import sigmoid, softplus
 from learnact.compiler.declare.kinks import choose
 from learnact.compiler.declare.one_sided import LeftLimit
@@ -16,22 +19,41 @@ Pass = Callable[[tuple[sp.Expr, ...], LeftLimit], tuple[sp.Expr, ...]]
 
 
 def stabilize(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
-    """log(1 + exp u) -> softplus(u) and 1/(1 + exp u) -> sigmoid(-u): the naive forms overflow in fp32 at |u| = 88."""
+    """log(1 + exp u) -> softplus(u) and 1/(1 + exp u) -> sigmoid(-u): the naive forms overflow in fp32 at |u| = 88.
+
+    exp(u) - 1 -> expm1(u) and log(1 + u) -> log1p(u), which keep their digits near u = 0.
+    """
     u = sp.Wild("u")
     out = []
     for e in exprs:
         e = e.replace(sp.log(1 + sp.exp(u)), softplus(u)).replace(1 / (1 + sp.exp(u)), sigmoid(-u))
-        out.append(e)
+        e = e.replace(log1p(sp.exp(u)), softplus(u)).replace(lambda part: part.is_Add, _expm1_of_sum)
+        out.append(e.replace(lambda part: isinstance(part, sp.log), _log1p_of_sum))
     return tuple(out)
 
 
-def plain_conditions(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
-    """If-then-else among conditions, SymPy's form of a comparison with a Piecewise, becomes and, or."""
+def _expm1_of_sum(total: sp.Expr) -> sp.Expr:
+    """c exp(u) - c + rest as c expm1(u) + rest."""
+    terms = list(total.args)
+    for term in total.args:
+        exponentials = [f for f in sp.Mul.make_args(term) if isinstance(f, sp.exp)]
+        if len(exponentials) == 1 and -term / exponentials[0] in terms:
+            scale = term / exponentials[0]
+            terms.remove(term)
+            terms.remove(-scale)
+            terms.append(scale * expm1(exponentials[0].args[0]))
+    return sp.Add(*terms)
 
-    def plain(c: sp.Basic, yes: sp.Basic, no: sp.Basic) -> sp.Basic:
-        return sp.Or(sp.And(c, yes), sp.And(sp.Not(c), no))
 
-    return tuple(e.replace(sp.ITE, plain) for e in exprs)
+def _log1p_of_sum(logarithm: sp.Expr) -> sp.Expr:
+    """log(1 + u) as log1p(u)."""
+    one, rest = logarithm.args[0].as_coeff_Add()
+    return log1p(rest) if one == 1 and rest.free_symbols else logarithm
+
+
+def plain_cases(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
+    """SymPy's Piecewise becomes the one of `cases`, whose conditions are plain and which is cheap to differentiate."""
+    return tuple(cheaply(e) for e in exprs)
 
 
 def make_choices(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
@@ -42,7 +64,8 @@ def make_choices(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr,
 def differentiate(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
     """F -> F, dF/dx, dF/d(parameter) ..."""
     (f,) = exprs
-    return (f, *(sp.diff(f, s) for s in (x, *limit.symbols)))
+    smooth = split_powers(f)
+    return (f, *(sp.diff(smooth, s) for s in (x, *limit.symbols)))
 
 
 def join_factors(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
@@ -80,29 +103,36 @@ def take_left_limits(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.E
 
 
 def guard_logarithms(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
-    """b**p log(b), the derivative by an exponent, is b**p where b is 0: the limit where p > 0, and no 0 log(0)."""
+    """b**p log(b), the derivative by an exponent, is 0 where b is 0 and p > 0: the limit, and no 0 log(0)."""
     f, *derivatives = exprs
     return (f, *(e.replace(lambda m: isinstance(m, sp.Mul), _guarded) for e in derivatives))
 
 
 def _guarded(product: sp.Expr) -> sp.Expr:
+    """The logarithm of 1 in place of that of 0: second derivatives are numbers then too."""
     factors = list(product.args)
     for power in [f for f in factors if f.is_Pow and f.exp.free_symbols and sp.log(f.base) in factors]:
-        logarithm, zero = sp.log(power.base), sp.Eq(power.base, 0, evaluate=False)
-        factors.remove(logarithm)
-        whole = sp.Piecewise((power, zero), (power * logarithm, True), evaluate=False)
-        factors[factors.index(power)] = whole
+        at_zero = sp.And(_vanishes(power.base), power.exp > 0)
+        inside = Piecewise((sp.S.One, at_zero), (power.base, True))
+        factors[factors.index(sp.log(power.base))] = sp.log(inside)
     return sp.Mul(*factors)
 
 
-PLAIN: tuple[Pass, ...] = (
+def _vanishes(base: sp.Expr) -> sp.Basic:
+    """A condition that holds where the base is 0 and, of cases, perhaps where it is 1: its logarithm is 0 there too."""
+    if isinstance(base, Piecewise) and sp.S.One in [value for value, _ in base.args]:
+        return sp.Or(*(sp.And(_vanishes(value), condition) for value, condition in base.args))
+    if base.is_number:
+        return sp.true if base.is_zero else sp.false
+    return sp.Eq(base, 0, evaluate=False)
+
+
+PASSES: tuple[Pass, ...] = (
     stabilize,
-    plain_conditions,
+    plain_cases,
     make_choices,
     differentiate,
     join_factors,
     take_left_limits,
+    guard_logarithms,
 )
-"""What gives the derivatives, and leaves 0 log(0) for `resolve` to refuse where a base is 0 on an interval."""
-
-PASSES = (*PLAIN, guard_logarithms)

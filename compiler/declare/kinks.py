@@ -30,6 +30,10 @@ class Step(Flat):
     """Step(u, h): 0 below 0, h at 0, 1 above."""
 
 
+class Floor(Flat):
+    """Floor(u): the largest integer that is not above u; derivative 0 everywhere."""
+
+
 class Magnitude(sp.Function):
     """|u|; its derivative is Sign(u)."""
 
@@ -124,7 +128,13 @@ class Select(sp.Function):
         return Select(self.args[0], *(e.diff(s) for e in self.args[1:]))
 
 
-STATED: dict[type, type[sp.Function]] = {sp.Abs: Magnitude, sp.sign: Sign, sp.Heaviside: Step}
+STATED: dict[type, Callable[..., sp.Expr]] = {
+    sp.Abs: Magnitude,
+    sp.sign: Sign,
+    sp.Heaviside: Step,
+    sp.floor: Floor,
+    sp.ceiling: lambda u: -Floor(-u),
+}
 
 
 Order = Callable[[type[sp.Function], list[sp.Expr]], list[sp.Expr]]
@@ -132,7 +142,7 @@ Order = Callable[[type[sp.Function], list[sp.Expr]], list[sp.Expr]]
 
 
 def choose(expr: sp.Expr, order: Order) -> sp.Expr:
-    """Replace Abs, sign, Heaviside, Max and Min, innermost first; `order` decides which of tied arguments is first."""
+    """Replace what has kinks or jumps, innermost first; `order` decides which of tied arguments is first."""
     if not expr.args or not expr.has(sp.Max, sp.Min, *STATED):
         return expr
     arguments = [choose(e, order) for e in expr.args]

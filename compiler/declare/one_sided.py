@@ -16,12 +16,13 @@ from itertools import pairwise
 import sympy as sp
 from sympy.core.relational import Relational
 
+from learnact.compiler.declare.cases import Piecewise
 from learnact.compiler.declare.constants import sign
 from learnact.compiler.declare.functions import sigmoid
-from learnact.compiler.declare.kinks import WINNERS, Largest, Magnitude, Select, Sign, Smallest, Step, Winner
+from learnact.compiler.declare.kinks import WINNERS, Floor, Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.declare.symbols import tie_order, x
 
-NODES = (Largest, Smallest, Magnitude, Winner, Select, Sign, Step, Relational)
+NODES = (Largest, Smallest, Magnitude, Winner, Select, Sign, Step, Floor, Relational)
 """What the limit from the left may change."""
 
 
@@ -72,6 +73,7 @@ class LeftLimit:
             Magnitude: self._magnitude,
             Sign: lambda e: self._sign_before(e.args[0]),
             Step: lambda e: self._step_before(*e.args),
+            Floor: lambda e: self._floor_before(e.args[0]),
             Largest: self._extremum,
             Smallest: self._extremum,
         }
@@ -97,7 +99,7 @@ class LeftLimit:
             case 1 | -1 as direction:
                 return 2 * Step(here, sp.S.Zero if direction > 0 else sp.S.One) - 1
         zero = sp.Eq(here, 0, evaluate=False)
-        return sp.Piecewise((-Sign(slope), zero), (Sign(here), True), evaluate=False)
+        return Piecewise((-Sign(slope), zero), (Sign(here), True), evaluate=False)
 
     def _step_before(self, u: sp.Expr, at_zero: sp.Expr) -> sp.Expr:
         slope, here = self._slope(u), self(u)
@@ -107,7 +109,18 @@ class LeftLimit:
             case 1 | -1 as direction:
                 return Step(here, sp.S.Zero if direction > 0 else sp.S.One)
         zero = sp.Eq(here, 0, evaluate=False)
-        return sp.Piecewise((Step(-slope, at_zero), zero), (Step(here, at_zero), True), evaluate=False)
+        return Piecewise((Step(-slope, at_zero), zero), (Step(here, at_zero), True), evaluate=False)
+
+    def _floor_before(self, u: sp.Expr) -> sp.Expr:
+        """The floor just before: of an integer that u rises to, the integer below."""
+        slope, here = self._slope(u), self(u)
+        below = -Floor(-here) - 1
+        match self._sign(slope):
+            case 0 | -1:
+                return Floor(here)
+            case 1:
+                return below
+        return Piecewise((below, slope > 0), (Floor(here), True), evaluate=False)
 
     def _extremum(self, e: sp.Expr) -> sp.Expr:
         """The extremum itself, or the winner's argument where the first of tied ones is not the winner."""

@@ -21,6 +21,7 @@ from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive.derivation import Moments
 from learnact.compiler.derive.expectation.expect import derivative, expect
 from learnact.compiler.derive.quantity import Quantity
+from learnact.errors import Divergent
 
 ZERO_BELOW = sp.Float(10) ** -25
 """A number computed to 40 digits and smaller than this is zero: 15 digits may be lost to cancellation."""
@@ -41,6 +42,7 @@ class Expectations:
     exact: bool
     error: float
     route: str
+    lacking: str = ""  # why E g'^2, E[x g g'] or E[x g'] does not exist: it is NaN then
 
     @property
     def variance(self) -> sp.Expr:
@@ -50,10 +52,11 @@ class Expectations:
     @classmethod
     @lru_cache(maxsize=64)  # a report retraces what the derivation took
     def of(cls, g: sp.Expr, law: Law) -> Expectations:
-        """The expectations of `g` under `law`. Raises Divergent, NoClosedForm."""
+        """The expectations of `g` under `law`. Raises NoClosedForm, and Divergent where E g or E g^2 does not exist."""
         slope = derivative(g)
-        taken = [expect(e, law) for e in (g, g**2, slope**2, x * g * slope, x * slope)]
-        numeric = [q for q in taken if not q.exact]
+        taken = [expect(e, law) for e in (g, g**2)]
+        taken += [_expect_if_any(e, law) for e in (slope**2, x * g * slope, x * slope)]
+        numeric = [q for q in taken if not q.exact and q.exists]
         mean, square, slope_square, x_g_slope, x_slope = (tidy(q.value) for q in taken)
         return cls(
             mean,
@@ -64,6 +67,7 @@ class Expectations:
             exact=not numeric,
             error=AMPLIFICATION * max((q.error for q in numeric), default=0.0),
             route=numeric[0].route if numeric else "closed form",
+            lacking=next((q.route for q in taken if not q.exists), ""),
         )
 
     def moments(self, gain: sp.Expr, shift: sp.Expr) -> Moments:
@@ -73,26 +77,43 @@ class Expectations:
             gain * (self.mean + shift),
             second,
             gain**2 * self.slope_square,
-            gain**2 * (self.x_g_slope + shift * self.x_slope) / second,
+            gain**2 * self._x_slope(shift) / second,
         )
+
+    def _x_slope(self, shift: sp.Expr) -> sp.Expr:
+        """E[x (g + shift) g']."""
+        return self.x_g_slope + shift * self.x_slope if shift != 0 else self.x_g_slope
 
     def balanced(self, shift: sp.Expr, second: sp.Expr) -> Moments:
         """Moments of F = (g + shift)/sqrt(d) with a shift of the theorem: E[F^2] = `second` and E[F'^2] = 1."""
         d = self.slope_square
-        q_slope = (self.x_g_slope + shift * self.x_slope) / (second * d)
+        q_slope = self._x_slope(shift) / (second * d)
         return self._as_moments((self.mean + shift) / sp.sqrt(d), second, sp.S.One, q_slope)
 
     def forward(self, norm: sp.Expr, shift: sp.Expr, second: sp.Expr) -> Moments:
         """Moments of F = sqrt(second/norm) (g + shift), norm = E[(g + shift)^2], which has E[F^2] = `second`."""
-        q_slope = (self.x_g_slope + shift * self.x_slope) / norm
+        q_slope = self._x_slope(shift) / norm
         mean = self.mean + shift
         mean = mean * sp.sqrt(second / norm) if mean != 0 else mean  # SymPy spends seconds on 0 times a long number
         return self._as_moments(mean, second, second * self.slope_square / norm, q_slope)
 
     def _as_moments(self, *values: sp.Expr) -> Moments:
+        return Moments(*map(self.quantity, values))
+
+    def quantity(self, value: sp.Expr) -> Quantity:
+        """A number made of these expectations, with their error."""
+        if value is sp.nan:
+            return Quantity.none(self.lacking)
         if self.exact:
-            return Moments(*(Quantity(tidy(v)) for v in values))
-        return Moments(*(Quantity(evaluate(v), False, self.error, self.route) for v in values))
+            return Quantity(tidy(value))
+        return Quantity(evaluate(value), False, self.error, self.route)
+
+
+def _expect_if_any(expr: sp.Expr, law: Law) -> Quantity:
+    try:
+        return expect(expr, law)
+    except Divergent as err:
+        return Quantity.none(str(err))
 
 
 @dataclass(frozen=True)
@@ -125,13 +146,18 @@ def sign(e: sp.Expr) -> int | None:
 def solve(g: Expectations, law: Law, second: sp.Expr, *, has_shift: bool, root: Literal["stable", "plus"]) -> Solution:
     """Solve E[F^2] = `second` and E[F'^2] = 1; without a solution E[F^2] = `second` alone, with the reason."""
     d, v = g.slope_square, g.variance
+    lost = f"E[F'^2] does not exist, so the gain sets E[F^2] alone: {g.lacking}"
     if not has_shift:
         gain, reached = sp.sqrt(second / g.square), g.forward(g.square, sp.S.Zero, second)
+        if d is sp.nan:
+            return Solution(gain, sp.S.Zero, "forward only", reached, lost)
         if is_one(reached.slope_second.value):
             return Solution(gain, sp.S.Zero, "balanced", reached)
         ratio = evaluate(d / g.square, 6)
         reason = f"no offset learns, so E[F'^2]/E[F^2] = {ratio} is fixed: the gain can set only one of them"
         return Solution(gain, sp.S.Zero, "forward only", reached, reason)
+    if d is sp.nan:
+        return Solution(sp.sqrt(second / v), -g.mean, "forward only", g.forward(v, -g.mean, second), lost)
     room = tidy(second * d - v)
     if sign(room) == -1:
         gain, shift = sp.sqrt(second / v), -g.mean
@@ -144,13 +170,13 @@ def solve(g: Expectations, law: Law, second: sp.Expr, *, has_shift: bool, root: 
     shifts = [tidy(-g.mean + distance), tidy(-g.mean - distance)]
     best = shifts[0]
     if root == "stable" and not any(s.free_symbols for s in shifts):
-        best = min(shifts, key=lambda s: abs(g.balanced(s, second).q_slope.number(20)))
+        best = min(shifts, key=lambda s: abs(float(g.balanced(s, second).q_slope.number(20))))
     return Solution(1 / sp.sqrt(d), best, "balanced", g.balanced(best, second))
 
 
 def is_one(e: sp.Expr) -> bool:
     """Whether a number is 1 to 25 digits."""
-    return not e.free_symbols and abs(evaluate(e, 40) - 1) < ZERO_BELOW
+    return not e.free_symbols and e is not sp.nan and abs(evaluate(e, 40) - 1) < ZERO_BELOW
 
 
 def moments(function: sp.Expr, law: Law) -> Moments:

@@ -9,7 +9,7 @@ from learnact.compiler.declare.laws import Law
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import gain, put, shift, x
 from learnact.compiler.derive.balance import Expectations, is_one, solve
-from learnact.compiler.derive.derivation import StartDerivation
+from learnact.compiler.derive.derivation import Moments, StartDerivation
 from learnact.compiler.derive.stretch import preserving_values
 from learnact.errors import BadDeclaration
 
@@ -37,7 +37,8 @@ def declared_start(activation: Activation, name: str, law: Law, second: sp.Expr 
     if not unknowns:
         moments = taken.moments(sp.S.One, sp.S.Zero)
         balanced = is_one(moments.second.value / second) and is_one(moments.slope_second.value)
-        kind, reason, solved = ("balanced" if balanced else "as declared"), "", values
+        reason = _missing(moments, taken.lacking)
+        kind, solved = ("balanced" if balanced else "as declared"), values
     else:
         _check_form(activation, name, values, g, law)
         solution = solve(taken, law, second, has_shift=shift in unknowns, root=start.root)
@@ -54,6 +55,13 @@ def declared_start(activation: Activation, name: str, law: Law, second: sp.Expr 
         reason=reason,
         note=start.note,
     )
+
+
+def _missing(moments: Moments, why: str) -> str:
+    """Which moments do not exist, and why; "" if all do."""
+    named = {"E[F'^2]": moments.slope_second, "the q-slope": moments.q_slope}
+    names = [name for name, q in named.items() if not q.exists]
+    return f"{' and '.join(names)} {'do' if len(names) > 1 else 'does'} not exist: {why}" if names else ""
 
 
 def _stored(value: sp.Expr, exact: bool) -> sp.Expr:

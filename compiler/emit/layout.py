@@ -16,7 +16,7 @@ def wrapped(head: str, items: Sequence[str], tail: str, *, indent: int = 0) -> l
     joint = f"    {', '.join(items)}"
     if indent + len(joint) <= LINE and "*" not in items:
         return [head, joint, tail]
-    return [head, *(f"    {item}," for item in items), tail]
+    return [head, *(f"    {item}," for item in items), tail.removeprefix(",")]
 
 
 def nested(head: str, items: Sequence[str], last: Sequence[str], tail: str, *, indent: int = 0) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -138,7 +139,8 @@ def _moments(derivation: Derivation) -> list[str]:
     rows = []
     for s in derivation.starts:
         m = s.moments
-        digits = [repr(float(f"{float(q.number(20)):.{DIGITS}g}")) for q in (m.second, m.slope_second, m.q_slope)]
+        numbers = [float(q.number(20)) for q in (m.second, m.slope_second, m.q_slope)]
+        digits = ['float("nan")' if math.isnan(v) else repr(float(f"{v:.{DIGITS}g}")) for v in numbers]
         rows.append(f'"{s.name}": ({", ".join(digits)}),')
     flat = f"moments = {{{' '.join(rows)[:-1]}}}"
     if len(flat) + 4 <= LINE:

@@ -146,9 +146,10 @@ class Printer(ABC):
         special: dict[type, Callable[[sp.Expr], str]] = {
             sp.Heaviside: self._step,
             Step: self._step,
-            sp.Piecewise: self._piecewise,
             Select: self._select,
         }
+        if isinstance(e, sp.Piecewise):
+            return self._piecewise(e)
         if type(e) in special:
             return special[type(e)](e)
         functions = sorted({call.rpartition(".")[2] for call in self.calls.values()})

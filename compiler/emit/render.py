@@ -40,7 +40,7 @@ def environment() -> jinja2.Environment:
     )
 
 
-LEAN = ("lean.py.jinja", "erf.py.jinja", "trigonometry.py.jinja", "choices.py.jinja")
+LEAN = ("lean.py.jinja", "erf.py.jinja", "expm1.py.jinja", "trigonometry.py.jinja", "choices.py.jinja")
 """Templates of a lean file; of a full one, all but the first, and those of Triton where it has kernels."""
 
 
@@ -179,6 +179,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "ranked": any(r.has(Ranked) for r in statements),
         "clamped_last": "_clamp_last" in called,
         "erf": erf_series() if "_erf" in called else None,
+        "expm1": "_expm1" in called,
         "trigonometry": _trigonometry(program, called),
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from learnact.compiler.declare.kinks import Sign, Step
+from learnact.compiler.declare.kinks import Floor, Sign, Step
 from learnact.compiler.emit.body import body_printer, names_of
 from learnact.compiler.emit.layout import wrapped
 from learnact.compiler.lower import Program
@@ -17,7 +17,7 @@ def smooth_context(program: Program, arguments: Sequence[str], unpack: Sequence[
     """What is printed for it: the function's lines, the helpers it calls; None where F's own statements serve."""
     if program.smooth is None:
         return None
-    jumps = any(e.has(Sign, Step, sp.Piecewise) for e in program.forward.all)
+    jumps = any(e.has(Sign, Step, Floor, sp.Piecewise) for e in program.forward.all)
     printer = body_printer(program)
     statements, (value,) = printer.block(program.smooth, names_of(program, program.smooth))
     statements += printer.assignment("value =", value)

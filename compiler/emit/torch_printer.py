@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 
 from learnact.compiler.declare.functions import sigmoid, softplus
-from learnact.compiler.declare.kinks import Largest, Magnitude, Select, Sign, Smallest, Step, Winner
+from learnact.compiler.declare.kinks import Floor, Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.emit.layout import wrapped
 from learnact.compiler.emit.printer import GRAD, Printer, number
@@ -15,7 +16,9 @@ from learnact.compiler.lower.program import Statement
 
 CALLS: dict[type, str] = {
     sp.exp: "torch.exp",
+    expm1: "torch.expm1",
     sp.log: "torch.log",
+    log1p: "torch.log1p",
     sp.sin: "torch.sin",
     sp.cos: "torch.cos",
     sp.tan: "torch.tan",
@@ -23,12 +26,14 @@ CALLS: dict[type, str] = {
     sp.sinh: "torch.sinh",
     sp.cosh: "torch.cosh",
     sp.atan: "torch.atan",
+    sp.asinh: "torch.asinh",
     sp.erf: "torch.erf",
     sp.erfc: "torch.erfc",
     sp.Abs: "torch.abs",
     Magnitude: "torch.abs",
     sp.sign: "torch.sign",
     Sign: "torch.sign",
+    Floor: "torch.floor",
     sigmoid: "torch.sigmoid",
     softplus: "nn.functional.softplus",
 }
@@ -37,13 +42,14 @@ CALLS: dict[type, str] = {
 OPTIONS: dict[type, str] = {softplus: ", threshold=40.0"}
 """Above its threshold torch answers u for softplus(u): with the usual 20 that is wrong from the ninth digit on."""
 
-SHARED: dict[type, str] = {sp.sin: "_sin", sp.cos: "_cos", sp.erf: "_erf"}
-"""What is called on whole tensors instead: helpers of trigonometry.py.jinja and erf.py.jinja."""
+SHARED: dict[type, str] = {sp.sin: "_sin", sp.cos: "_cos", sp.erf: "_erf", expm1: "_expm1"}
+"""What is called on whole tensors instead: helpers of trigonometry.py.jinja, erf.py.jinja and expm1.py.jinja."""
 
 BETTER: dict[type, str] = {Largest: "torch.maximum", Smallest: "torch.minimum"}
 
-CHOICES = (Largest, Smallest, Winner, Select, Step, Sign, Magnitude)
-BOUNDED: tuple[type, ...] = (sp.Add, sp.Mul, sp.sin, sp.cos, sp.tanh, sp.atan, sp.erf, sp.erfc, sigmoid, *CHOICES)
+CHOICES = (Largest, Smallest, Winner, Select, Step, Sign, Floor, Magnitude)
+SMOOTH = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sigmoid)
+BOUNDED: tuple[type, ...] = (sp.Add, sp.Mul, *SMOOTH, *CHOICES)
 """What is finite where its arguments are and they are not huge. Powers are not: x^5 is infinite at 1e8 in float32."""
 
 

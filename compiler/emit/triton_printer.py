@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.relational import Relational
+from sympy.logic.boolalg import Boolean
 
 from learnact.compiler.declare.functions import sigmoid, softplus
-from learnact.compiler.declare.kinks import Largest, Magnitude, Select, Sign, Winner
+from learnact.compiler.declare.kinks import Floor, Largest, Magnitude, Select, Sign, Winner
 from learnact.compiler.emit.printer import RELATIONS, Printer, number
+from learnact.compiler.lower.program import Statement
 
 CALLS: dict[type, str] = {
     sp.exp: "tl.exp",
+    expm1: "libdevice.expm1",
     sp.log: "tl.log",
+    log1p: "libdevice.log1p",
     sp.sin: "tl.sin",
     sp.cos: "tl.cos",
     sp.tan: "libdevice.tan",
@@ -21,12 +26,14 @@ CALLS: dict[type, str] = {
     sp.sinh: "libdevice.sinh",
     sp.cosh: "libdevice.cosh",
     sp.atan: "libdevice.atan",
+    sp.asinh: "libdevice.asinh",
     sp.erf: "tl.erf",
     sp.erfc: "libdevice.erfc",
     sp.Abs: "tl.abs",
     Magnitude: "tl.abs",
     sp.sign: "_sign_tile",
     Sign: "_sign_tile",
+    Floor: "tl.floor",
     sigmoid: "tl.sigmoid",
     softplus: "_softplus_tile",
 }
@@ -51,6 +58,13 @@ class TritonPrinter(Printer):
     def __init__(self, entries: Iterable[sp.Symbol]) -> None:
         super().__init__(entries)
         self.called: set[str] = set()
+        self.scalars = set(self.entries)  # what is one number for the whole tile
+
+    def lines(self, statement: Statement) -> list[str]:
+        """A statement as one line of code, or several for a choice."""
+        if not isinstance(statement.value, Boolean) and statement.value.free_symbols <= self.scalars:
+            self.scalars.add(statement.target)
+        return super().lines(statement)
 
     def _pair(self, sine: sp.Symbol, cosine: sp.Symbol, argument: sp.Expr) -> str:
         return f"{sine}, {cosine} = {self._call('_sin_and_cos_tile')}({self(argument)})"
@@ -108,7 +122,7 @@ class TritonPrinter(Printer):
 
     def condition(self, c: sp.Basic) -> str:
         """A condition, of a whole tile: Triton's interpreter joins no scalar condition to one of a tile."""
-        if isinstance(c, Relational) and c.free_symbols and c.free_symbols <= self.entries:
+        if isinstance(c, Relational) and c.free_symbols and c.free_symbols <= self.scalars:
             left = self(c.lhs)
             return f"tl.where(x == x, {left}, {left}) {RELATIONS[type(c)]} {self(c.rhs)}"
         return super().condition(c)

@@ -101,10 +101,13 @@ def remarks(start: StartDerivation) -> list[str]:
     """One line each on forward and backward variance factor, stability, an unmet condition, and a fit's errors."""
     m = start.moments
     words = [f"forward variance factor 1/E[F^2] = {_short(1 / m.second.number())}"]
-    if float(m.slope_second):
+    if m.slope_second.exists and float(m.slope_second):
         words.append(f"backward variance factor 1/E[F'^2] = {_short(1 / m.slope_second.number())}")
-    stable = abs(float(m.q_slope)) < 1
-    words.append("stable length, |q-slope| < 1" if stable else "unstable length without normalization, |q-slope| >= 1")
+    if m.q_slope.exists:
+        stable = abs(float(m.q_slope)) < 1
+        words.append(
+            "stable length, |q-slope| < 1" if stable else "unstable length without normalization, |q-slope| >= 1"
+        )
     words += [start.reason] if start.reason else []
     if start.errors:
         e = start.errors
@@ -153,6 +156,8 @@ def function_latex(activation: Activation) -> str:
 
 def quantity(q: Quantity) -> str:
     """Write a number with its closed form, or with its error if it has none."""
+    if not q.exists:
+        return "none"
     if q.exact:
         return _text(q.value, True)
     return f"~ {_short(q.number())} +- {q.error:.1g}  (numeric: {q.route})"
@@ -177,9 +182,15 @@ def _start_data(start: StartDerivation) -> dict[str, Any]:
         "reason": start.reason,
         "exact": start.exact,
         "values": {name: [_number_data(v, start.exact) for v in values] for name, values in start.values.items()},
-        "moments": {k: _number_data(q.value, q.exact) | {"error": q.error, "route": q.route} for k, q in named.items()},
+        "moments": {k: _moment_data(q) for k, q in named.items()},
         "errors": asdict(start.errors) if start.errors else None,
     }
+
+
+def _moment_data(q: Quantity) -> dict[str, Any]:
+    if not q.exists:
+        return {"value": None, "exact": None, "error": None, "route": q.route}
+    return _number_data(q.value, q.exact) | {"error": q.error, "route": q.route}
 
 
 def _number_data(value: sp.Expr, exact: bool) -> dict[str, Any]:
@@ -211,6 +222,8 @@ def _steps_text(derivation: Derivation, start: StartDerivation) -> list[str]:
 
 
 def _text(value: sp.Expr, exact: bool) -> str:
+    if value is sp.nan:
+        return "does not exist"
     number = _short(value)
     if not (exact or value.is_Rational):
         return f"~ {number}"
@@ -221,6 +234,8 @@ def _text(value: sp.Expr, exact: bool) -> str:
 
 
 def _tex(value: sp.Expr, exact: bool) -> str:
+    if value is sp.nan:
+        return "&\\text{ does not exist}"
     mantissa, _, exponent = _short(value).partition("e")
     number = f"{mantissa} \\cdot 10^{{{int(exponent)}}}" if exponent else mantissa
     if not (exact or value.is_Rational) or _readable(value) is None:

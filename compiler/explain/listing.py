@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from learnact.compiler.declare.functions import CLASSICAL
+from learnact.compiler.declare.spec import Family
 from learnact.compiler.emit import header
 from learnact.compiler.emit.plan import generated_folder
 from learnact.compiler.resolve import registry
+from learnact.compiler.resolve.classical import classical_family, classical_names
 
 
 def emitted(folder: Path) -> dict[str, Path]:
@@ -24,24 +27,28 @@ def emitted(folder: Path) -> dict[str, Path]:
 def families() -> list[dict[str, Any]]:
     """Give one row per family: name, title, formula, law, degrees, parameters, starts, fits, generated specs."""
     specs = list(emitted(generated_folder()))
-    rows = []
-    for name in registry.family_names():
-        family = registry.family(name)
-        degrees = family.degrees
-        rows.append(
-            {
-                "name": name,
-                "title": family.title,
-                "formula": family.formula,
-                "law": str(family.law),
-                "degrees": [degrees[0], degrees[-1]] if degrees else None,
-                "parameters": list(family.parameters),
-                "starts": list(family.starts),
-                "fits": list(CLASSICAL) if family.fit else [],
-                "generated": [s for s in specs if s == name or s.startswith(f"{name}:")],
-            }
-        )
-    return rows
+    return [_row(registry.family(name), specs) for name in registry.family_names()]
+
+
+def classical() -> list[dict[str, Any]]:
+    """Give the same of every classical function; `scaled_NAME` is each with three numbers to learn."""
+    specs = list(emitted(generated_folder()))
+    return [_row(classical_family(name), specs) for name in classical_names()]
+
+
+def _row(family: Family, specs: Sequence[str]) -> dict[str, Any]:
+    name, degrees = family.name, family.degrees
+    return {
+        "name": name,
+        "title": family.title,
+        "formula": family.formula,
+        "law": str(family.law),
+        "degrees": [degrees[0], degrees[-1]] if degrees else None,
+        "parameters": list(family.parameters),
+        "starts": list(family.starts),
+        "fits": list(CLASSICAL) if family.fit else [],
+        "generated": [s for s in specs if s == name or s.startswith(f"{name}:")],
+    }
 
 
 def text(rows: list[dict[str, Any]]) -> str:
@@ -59,3 +66,10 @@ def text(rows: list[dict[str, Any]]) -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def short(rows: list[dict[str, Any]]) -> str:
+    """Write the classical functions for people, a line each."""
+    lines = [f"    {row['name']:<16} {row['formula']}" for row in rows]
+    head = "classical functions; scaled_NAME is scale NAME(stretch x) + offset, with starts as a family has"
+    return "\n".join(["", head, *lines, ""])

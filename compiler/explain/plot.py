@@ -16,6 +16,7 @@ from learnact.compiler.declare.laws import Law
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive.derivation import Derivation
+from learnact.compiler.derive.expectation.expect import derivative
 from learnact.errors import LearnactError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ NUMPY = {
     "sigmoid": lambda u: 0.5 * (1 + np.tanh(np.asarray(u) / 2)),
     "softplus": lambda u: np.logaddexp(0, u),
     "Heaviside": lambda u, at_zero=0.5: np.heaviside(u, at_zero),
-    "DiracDelta": lambda u, *_: np.zeros_like(u),  # a jump's slope is left out of the picture
+    "erfc": np.vectorize(math.erfc, otypes=[float]),
 }
 
 
@@ -82,7 +83,7 @@ def curves(derivation: Derivation) -> dict[str, tuple[Values, Values, Values]]:
     for start in derivation.starts:
         numbers = {name: [evaluate(v) for v in values] for name, values in start.values.items()}
         shape = derivation.activation.function.xreplace(derivation.activation.assign(numbers))
-        sampled[start.name] = (points, _sampled(shape, points), _sampled(sp.diff(shape, x), points))
+        sampled[start.name] = (points, _sampled(shape, points), _sampled(derivative(shape), points))
     return sampled
 
 

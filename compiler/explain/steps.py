@@ -7,7 +7,6 @@ from functools import partial
 
 import sympy as sp
 
-from learnact.compiler.declare.constants import DIGITS
 from learnact.compiler.declare.symbols import gain, put, shift
 from learnact.compiler.derive.balance import Expectations, tidy
 from learnact.compiler.derive.derivation import Derivation, StartDerivation
@@ -88,6 +87,4 @@ def _gain(square: str, latex: str, second: sp.Expr) -> tuple[str, str]:
 
 
 def _quantity(value: sp.Expr, g: Expectations) -> Quantity:
-    if g.exact or value.is_Rational:
-        return Quantity(value)
-    return Quantity(sp.N(value, DIGITS), False, g.error, g.route)
+    return Quantity(value) if value.is_Rational else g.quantity(value)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import sympy as sp
 
+from learnact.compiler.declare.clamped import split_powers
 from learnact.compiler.declare.derivatives import PASSES
 from learnact.compiler.declare.kinks import Largest, Select, Smallest, Winner, is_indicator
 from learnact.compiler.declare.one_sided import LeftLimit
@@ -32,7 +33,7 @@ def lower_general(activation: Activation) -> Lowered:
     for step in PASSES:
         exprs = step(exprs, limit)
         report.append((step.__name__, sum(int(sp.count_ops(e)) for e in exprs)))
-    pieces = limit(exprs[0])
+    pieces = limit(split_powers(exprs[0]))
     fresh = Fresh(name for v in activation.parameters for name in (v.name, v.declared))
     inputs = []
     renamed: dict[sp.Symbol, sp.Symbol] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from itertools import combinations
 
 import sympy as sp
 
@@ -12,6 +11,7 @@ from learnact.compiler.declare.laws import LAWS, Law, Normal
 from learnact.compiler.declare.names import Names, snake_case
 from learnact.compiler.declare.spec import Activation, Family, Start, Values
 from learnact.compiler.declare.symbols import NOT_REAL, gain, shift, x
+from learnact.compiler.resolve.homogeneous import common_factor
 from learnact.compiler.resolve.language import UnknownSymbol, parse, parse_constant
 from learnact.compiler.resolve.parameters import Given, Number, given
 from learnact.compiler.resolve.sound import check
@@ -19,7 +19,7 @@ from learnact.errors import BadExpression, BadLaw, UnknownName
 
 __all__ = ["from_expression", "parse", "parse_law", "parse_params", "reference"]
 
-MAX_PARAMETERS = 12  # the search for what scales the function tries subsets of the parameters
+MAX_PARAMETERS = 64  # each is a tensor of its own; more belong into one vector of a family file
 
 
 def from_expression(text: str, params: Mapping[str, Number], name: str, law: Law | None = None) -> Activation:
@@ -164,10 +164,8 @@ def _scaled_start(
 ) -> dict[str, Start]:
     """The start that solves for the common factor of the largest set of parameters that has one; {} if none has."""
     parameters = list(parameters)
-    scalable = [p.symbol for p in parameters if p.constraint is None or p.constraint.scales]
     free = {p.symbol for p in parameters if p.constraint is None}
-    subsets = (set(c) for size in range(len(scalable), 0, -1) for c in combinations(scalable, size))
-    scaled = next((c for c in subsets if homogeneity(function, c) == 1), None)
+    scaled = common_factor(function, [p.symbol for p in parameters if p.constraint is None or p.constraint.scales])
     if scaled is None:
         return {}
     offset = next((s for s in values if s in scaled & free and sp.diff(function, s) == 1), None)
@@ -182,26 +180,3 @@ def _scaled_start(
     if offset is None:
         return {"forward": Start(start, note=f"the given values, {factors} scaled")}
     return {"balanced": Start(start, note=f"the given values, {factors} scaled and {offset} shifted")}
-
-
-def homogeneity(expr: sp.Expr, scaled: set[sp.Symbol]) -> sp.Expr | None:
-    """The k with expr(t * scaled) = t**k * expr for every t > 0, read off the structure; None if there is none."""
-    if not expr.free_symbols & scaled:
-        return sp.S.Zero
-    if expr in scaled:
-        return sp.S.One
-    match expr:
-        case sp.Mul():
-            degrees = [homogeneity(a, scaled) for a in expr.args]
-            return None if None in degrees else sp.Add(*degrees)
-        case sp.Pow() if expr.exp.is_Rational:
-            inner = homogeneity(expr.base, scaled)
-            return None if inner is None else inner * expr.exp
-        case sp.Add() | sp.Max() | sp.Min() | sp.Abs():
-            parts = list(expr.args)
-        case sp.Piecewise() if not any(c.free_symbols & scaled for _, c in expr.args):
-            parts = [value for value, _ in expr.args]
-        case _:
-            return None
-    degrees_of_parts = {homogeneity(part, scaled) for part in parts if not part.is_zero}
-    return degrees_of_parts.pop() if len(degrees_of_parts) == 1 else None

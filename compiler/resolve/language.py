@@ -9,14 +9,13 @@ import ast
 import difflib
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
 import sympy as sp
 
-from learnact.compiler.declare.functions import sigmoid, softplus
 from learnact.compiler.declare.symbols import NOT_REAL
 from learnact.compiler.resolve.bounds import (
     MAX_BITS,
@@ -28,34 +27,11 @@ from learnact.compiler.resolve.bounds import (
     bounded,
     check_size,
 )
+from learnact.compiler.resolve.conditions import Case, condition, in_cases
+from learnact.compiler.resolve.words import CASES, CONSTANTS, EXTREMA, FUNCTIONS, UNARY, WORDS
 from learnact.errors import BadExpression
 
-
-def _extremum(kind: type[sp.Max] | type[sp.Min]) -> Callable[..., sp.Expr]:
-    """Max or Min as written: no search for which symbolic argument dominates."""
-
-    def build(*args: sp.Expr) -> sp.Expr:
-        if len(set(args)) == 1:
-            return args[0]
-        return kind(*args) if all(a.is_number for a in args) else kind(*args, evaluate=False)
-
-    return build
-
-
-_NAMED = (sp.exp, sp.log, sp.sin, sp.cos, sp.tanh, sp.erf, sp.Abs, sp.Heaviside, sp.sign, sigmoid, softplus)
-UNARY: dict[str, Callable[..., sp.Expr]] = {f.__name__: f for f in _NAMED} | {"sqrt": sp.sqrt, "abs": sp.Abs}
-EXTREMA = {"Max": _extremum(sp.Max), "max": _extremum(sp.Max), "Min": _extremum(sp.Min), "min": _extremum(sp.Min)}
-CONSTANTS = {"pi": sp.pi, "E": sp.E}
-FUNCTIONS = frozenset({*UNARY, *EXTREMA, "Piecewise"})
-WORDS = FUNCTIONS | frozenset(CONSTANTS)
-"""Every word of the language; no parameter may have such a name."""
-
-COMPARISONS: dict[type[ast.cmpop], Callable[[sp.Expr, sp.Expr], sp.Basic]] = {
-    ast.Lt: sp.StrictLessThan,
-    ast.LtE: sp.LessThan,
-    ast.Gt: sp.StrictGreaterThan,
-    ast.GtE: sp.GreaterThan,
-}
+__all__ = ["WORDS", "UnknownSymbol", "parse", "parse_constant"]
 
 
 class UnknownSymbol(BadExpression):
@@ -69,8 +45,9 @@ class UnknownSymbol(BadExpression):
 def parse(text: str, names: Mapping[str, sp.Symbol]) -> sp.Expr:
     """Parse `text` into an expression in the symbols `names` (name -> symbol).
 
-    Known are decimal numbers (exact), + - * / **, the functions of `FUNCTIONS`, pi, E, and
-    Piecewise((value, condition), ..., (value, True)) with conditions by < <= > >=.
+    Known are decimal numbers (exact), + - * / **, the functions of `words.FUNCTIONS`, pi, E, and cases:
+    `u if condition else v`, where(condition, u, v) and Piecewise((u, condition), ..., (v, True)), with conditions by
+    < <= > >=, chained, and joined by and, or, not.
     Raises BadExpression, which names the token, its column and what is allowed.
     """
     source = text.strip()
@@ -132,6 +109,8 @@ class _Reader:
                 return self.chain(node, depth)
             case ast.Call():
                 return self.call(node, depth)
+            case ast.IfExp():
+                return self.cases(node, [(node.body, node.test), (node.orelse, None)], depth)
         raise self.forbidden(node)
 
     def chain(self, node: ast.BinOp, depth: int) -> sp.Expr:
@@ -199,36 +178,37 @@ class _Reader:
             raise self.unknown(node.func, "function", FUNCTIONS)
         if node.keywords:
             raise BadExpression(f"{name}{self.at(node)} takes no keyword arguments")
-        if name == "Piecewise":
-            return self.piecewise(node, depth)
+        if name in CASES:
+            return self.cases(node, self.pairs(node), depth)
         if not args or (name in UNARY and len(args) != 1):
             takes = "one argument" if name in UNARY else "at least one argument"
             raise BadExpression(f"{name}{self.at(node)} takes {takes}, found {len(args)}")
         values = [self.value(arg, depth + 1) for arg in args]
         return self.checked(node, lambda: ({**UNARY, **EXTREMA}[name])(*values))
 
-    def piecewise(self, node: ast.Call, depth: int) -> sp.Expr:
-        pairs = []
+    def pairs(self, node: ast.Call) -> list[tuple[ast.expr, ast.expr | None]]:
+        """The (value, condition) nodes of Piecewise or where; the last condition of where is None: always."""
+        if isinstance(node.func, ast.Name) and node.func.id == "where":
+            if len(node.args) != 3:
+                raise BadExpression(f"where{self.at(node)} takes (condition, value, other), found {len(node.args)}")
+            test, value, other = node.args
+            return [(value, test), (other, None)]
+        pairs: list[tuple[ast.expr, ast.expr | None]] = []
         for arg in node.args:
             if not isinstance(arg, ast.Tuple) or len(arg.elts) != 2:
                 raise BadExpression(f"Piecewise takes (value, condition) pairs, found another thing{self.at(arg)}")
-            pairs.append((self.value(arg.elts[0], depth + 1), self.condition(arg.elts[1], depth + 1)))
-        if not pairs or pairs[-1][1] is not sp.true:
-            raise BadExpression(f"Piecewise{self.at(node)} must end with a (value, True) pair")
-        return self.checked(node, lambda: sp.Piecewise(*pairs))
+            pairs.append((arg.elts[0], arg.elts[1]))
+        return pairs
 
-    def condition(self, node: ast.expr, depth: int) -> sp.Basic:
-        if isinstance(node, ast.Constant) and node.value is True:
-            return sp.true
-        if not isinstance(node, ast.Compare) or len(node.ops) != 1 or type(node.ops[0]) not in COMPARISONS:
-            raise BadExpression(
-                f"a condition is one comparison by < <= > >= or True, found another{self.at(node)}; "
-                "cases are taken in order, so write one more case, or a Piecewise as a value"
-            )
-        left, right = self.value(node.left, depth + 1), self.value(node.comparators[0], depth + 1)
-        if left == right:  # SymPy leaves a/b <= a/b open, for b may be 0
-            left = right = sp.S.Zero
-        return self.checked(node, lambda: COMPARISONS[type(node.ops[0])](left, right))
+    def cases(self, node: ast.expr, pairs: Sequence[tuple[ast.expr, ast.expr | None]], depth: int) -> sp.Expr:
+        read: list[Case] = [
+            (self.value(value, depth + 1), sp.true if test is None else condition(self, test, depth + 1))
+            for value, test in pairs
+        ]
+        result = in_cases(read)
+        if result is None:
+            raise BadExpression(f"Piecewise{self.at(node)} must end with a (value, True) pair")
+        return self.checked(node, lambda: result)
 
     def checked(self, node: ast.expr, build: Callable[[], sp.Basic]) -> sp.Expr:
         """Build a node; refuse it if it is not real and finite, or too large to compute with."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 
 import sympy as sp
 
 from learnact.compiler.declare.spec import Activation
-from learnact.compiler.resolve.expression import homogeneity
+from learnact.compiler.resolve.homogeneous import common_factor
 from learnact.errors import NoStart
 
 
@@ -31,11 +30,10 @@ def proportional(activation: Activation) -> frozenset[sp.Symbol]:
 
     Raises NoStart where there is none.
     """
-    vectors = [set(v.values) for v in activation.parameters if activation.scalable.issuperset(v.values)]
-    for size in range(len(vectors), 0, -1):
-        for chosen in combinations(vectors, size):
-            if homogeneity(activation.written, set().union(*chosen)) == 1:
-                return frozenset().union(*chosen)
+    entries = [value for v in activation.parameters for value in v.values if value in activation.scalable]
+    found = common_factor(activation.written, entries)
+    if found:
+        return found
     raise NoStart(
         f"no parameter of {activation.names.spec} scales the whole function, so no values make a multiple of it; give "
         "it a factor that learns, as a in a*tanh(b*x)"

@@ -12,7 +12,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from learnact.compiler.declare.constants import evaluate
-from learnact.compiler.declare.derivatives import PLAIN
+from learnact.compiler.declare.derivatives import PASSES
 from learnact.compiler.declare.kinks import Select, is_indicator
 from learnact.compiler.declare.one_sided import LeftLimit
 from learnact.compiler.declare.spec import Activation
@@ -23,6 +23,10 @@ PROBES = (sp.Rational(1, 50), sp.Rational(3, 10), sp.Rational(7, 10), sp.Rationa
 """Quantiles of the law at which F and its derivatives must be real and finite; no kink lies there by chance."""
 
 
+FAR_OUT = [side * np.logspace(1.2, 12, 200) for side in (-1, 1)]
+"""Standard deviations at which an argument of tan is looked at besides those up to 16."""
+
+
 def _first_ranked(values: Sequence[Any], way: int) -> int:
     """The index of the largest (way 1) or smallest (way -1) of the first half; the second half has their slopes."""
     half = len(values) // 2
@@ -31,10 +35,12 @@ def _first_ranked(values: Sequence[Any], way: int) -> int:
 
 NUMERIC: dict[str, Callable[..., Any]] = {
     "erf": lambda u: np.float64(math.erf(u)),
+    "erfc": lambda u: np.float64(math.erfc(u)),
     "sigmoid": lambda u: 0.5 * (1 + np.tanh(u / 2)),
     "softplus": lambda u: np.logaddexp(0.0, u),
     "Sign": np.sign,
     "Step": np.heaviside,
+    "Floor": np.floor,
     "Magnitude": np.abs,
     "Largest": lambda *values: np.max(values),
     "Smallest": lambda *values: np.min(values),
@@ -86,6 +92,7 @@ def _check_start(activation: Activation, name: str) -> None:
     """Require finite F, F' and dF/dparameter at PROBES, at a start's values with gain 1 and shift 0."""
     law, plain = activation.family.law, {gain: sp.S.One, shift: sp.S.Zero}
     parameters = [float(evaluate(v.xreplace(plain))) for v in activation.start_values(name).values()]
+    _require_no_pole(activation, name, parameters)
     labels = ["F", "F'", *(f"dF/d{symbol}" for symbol in activation.symbols)]
     for point in (float(evaluate(law.quantile(p))) for p in PROBES):
         for label, value in zip(labels, _values(activation, point, parameters), strict=False):
@@ -95,6 +102,29 @@ def _check_start(activation: Activation, name: str) -> None:
                     f"{activation.names.spec}: at the start {name!r} {label} is not {lack} at x = {point:.3g}, where "
                     f"the law {law} puts x; {_remedy(activation.function)}"
                 )
+
+
+def _require_no_pole(activation: Activation, name: str, parameters: Sequence[float]) -> None:
+    """A tangent whose argument passes pi/2 + k pi where the law puts x has no moments."""
+    law = activation.family.law
+    inside = sorted({t.args[0] for t in activation.function.atoms(sp.tan)}, key=sp.default_sort_key)
+    if not inside:
+        return
+    points = float(evaluate(law.sigma)) * np.concatenate([np.linspace(-16, 16, 4097), *FAR_OUT])
+    low, high = (float(end) for end in law.support)
+    points = np.sort(points[(points >= low) & (points <= high)])
+    found = sp.lambdify([x, *activation.symbols], inside, [NUMERIC, "numpy"], dummify=True)
+    for argument, values in zip(inside, found(points, *parameters), strict=True):
+        with np.errstate(all="ignore"):
+            turns = np.broadcast_to(np.floor(values / np.pi + 0.5), points.shape)
+        crossed = np.flatnonzero(np.diff(turns) != 0)
+        if crossed.size:
+            nearest = crossed[np.argmin(np.abs(points[crossed]))]
+            raise BadDeclaration(
+                f"{activation.names.spec}: at the start {name!r} tan({argument}) has a pole near x = "
+                f"{points[nearest]:.3g}, where the law {law} puts x, so F has no moments; keep its argument within "
+                "(-pi/2, pi/2), as in tan(tanh(x)), or take a law on a shorter interval"
+            )
 
 
 def _remedy(function: sp.Expr) -> str:
@@ -108,7 +138,7 @@ def _derivatives(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.
     """F, F' and every dF/dparameter as they are emitted, with the stated derivatives at kinks and jumps."""
     exprs: tuple[sp.Expr, ...] = (function,)
     limit = LeftLimit(symbols)
-    for step in PLAIN:
+    for step in PASSES:
         exprs = step(exprs, limit)
     return exprs
 

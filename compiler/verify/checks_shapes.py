@@ -112,7 +112,7 @@ def check_channels(subject: Subject) -> Finding:
     """Parameters of shape (length, C) along any axis, as function and as module, against a loop over channels."""
     subject.require_parameters()
     ledger = Ledger()
-    columns = [points.perturbed(subject.settings[0].values, 610 + k) for k in range(CHANNELS)]
+    columns = [points.near(subject.oracle, subject.settings[0].values, 610 + k) for k in range(CHANNELS)]
     for shape, axis in CHANNEL_CASES:
         x = random(shape, 620).requires_grad_()
         cotangent = random(shape, 621)

@@ -18,15 +18,19 @@ from learnact.compiler.declare.symbols import tie_order, x
 from learnact.compiler.verify.measured import Array, Field, Measured, derivative, elementary
 from learnact.errors import UnsupportedNode
 
-KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise)
+KINKED = (sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Piecewise)
 """Nodes at which value or slope may be discontinuous."""
 
-JUMPING = (sp.sign, sp.Heaviside, sp.Piecewise)
+JUMPING = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling, sp.Piecewise)
 """Nodes whose value may differ from its limit from the left."""
 
 NEAR = 1e-3
 """Distance from a tie, in units of scale, below which rounding may let another argument win: far above that of float32,
 in which half types compute too."""
+
+
+FARTHEST = 2.0**53
+"""Steps of floor that are told apart: beyond it every double is an integer."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,12 @@ class Jet:
 
     primal: Measured
     tangents: Mapping[sp.Symbol, Measured]
+    still: Array | None = None  # where it is a number whatever the inputs are; None: where it has no tangents
+
+    @property
+    def at_rest(self) -> Array:
+        """Where nothing moves it: its derivatives are 0 there, even times infinity. Broadcasts against the points."""
+        return np.array(not self.tangents) if self.still is None else self.still
 
 
 @dataclass
@@ -81,6 +91,8 @@ class Walk:
                 return self.extremum(expr)
             case sp.Abs() | sp.sign() | sp.Heaviside():
                 return self.broken(expr)
+            case sp.floor() | sp.ceiling():
+                return self.rounded(expr)
             case sp.Piecewise():
                 return self.piecewise(expr)
             case sp.Function() if len(expr.args) == 1:
@@ -99,7 +111,7 @@ class Walk:
             tangents = dict(total.tangents)
             for s, t in term.tangents.items():
                 tangents[s] = tangents[s] + t if s in tangents else t
-            total = Jet(total.primal + term.primal, tangents)
+            total = Jet(total.primal + term.primal, tangents, total.at_rest & term.at_rest)
         return total
 
     def product(self, factors: Sequence[Jet]) -> Jet:
@@ -108,12 +120,20 @@ class Walk:
         for factor in factors[1:]:
             left = self.scaled(total.tangents, factor.primal)
             right = self.scaled(factor.tangents, total.primal)
-            total = self.sum([Jet(total.primal * factor.primal, left), Jet(self.constant(sp.S.Zero), right)])
+            both = self.sum([Jet(total.primal * factor.primal, left), Jet(self.constant(sp.S.Zero), right)])
+            total = Jet(both.primal, both.tangents, total.at_rest & factor.at_rest)
         return total
 
     def scaled(self, tangents: Mapping[sp.Symbol, Measured], slope: Measured) -> dict[sp.Symbol, Measured]:
         """Chain rule: every tangent times the slope."""
         return {s: t * slope for s, t in tangents.items()}
+
+    def chained(self, value: Measured, inner: Jet, slope: Measured) -> Jet:
+        """f(u) with the derivative f'(u) u', which is 0 where u stands still."""
+        zero = self.constant(sp.S.Zero)
+        still = np.broadcast_to(inner.at_rest, self.shape)
+        tangents = {s: zero.where(still, t) for s, t in self.scaled(inner.tangents, slope).items()}
+        return Jet(value, tangents, inner.still)
 
     def power(self, expr: sp.Pow) -> Jet:
         """u**c for a constant c; u**v as exp(v log u), and where u is 0 and v > 0 its limit."""
@@ -125,7 +145,7 @@ class Walk:
         if not below.tangents:
             return Jet(primal, {})
         slope = self.constant(exponent) * self.raised(below.primal, exponent - 1)
-        return Jet(primal, self.scaled(below.tangents, slope))
+        return self.chained(primal, below, slope)
 
     def at_zero(self, power: Jet, base: Jet, exponent: Jet) -> Jet:
         """0**v = 0 for v > 0; the derivative by v is 0, by the base 0, 1 or infinite as v is above, at or below 1."""
@@ -133,9 +153,9 @@ class Walk:
         here = ((base.primal.value == 0) & (exponent.primal.value > 0)).astype(bool)
         above, below = ((exponent.primal.value > 1).astype(bool), (exponent.primal.value < 1).astype(bool))
         slope = np.where(above, zero.value, np.where(below, one.value * np.inf, one.value))
-        carried = self.scaled(base.tangents, Measured(slope, zero.scale))
+        carried = self.chained(zero, base, Measured(slope, zero.scale)).tangents
         tangents = {s: carried.get(s, zero).where(here, t) for s, t in power.tangents.items()}
-        return Jet(zero.where(here, power.primal), tangents)
+        return Jet(zero.where(here, power.primal), tangents, base.at_rest & exponent.at_rest)
 
     def raised(self, base: Measured, exponent: sp.Expr) -> Measured:
         """The value of base**exponent for a constant exponent, and its rounding scale."""
@@ -156,7 +176,7 @@ class Walk:
             return Jet(primal, {})
         symbol, expr = derivative(kind)  # type: ignore[arg-type]  # classes are hashable
         slope = Walk(self.numbers, self.shape, {symbol: u}, frozenset(), ()).jet(expr).primal
-        return Jet(primal, self.scaled(inner.tangents, slope))
+        return self.chained(primal, inner, slope)
 
     def extremum(self, expr: sp.Max | sp.Min) -> Jet:
         """max_i u_i or min_i u_i; records which argument was taken and its lead over the others."""
@@ -179,7 +199,7 @@ class Walk:
         for other in jets:  # near a tie another one may win
             near = self.relative(abs(best - other.primal.value), result.primal.scale + other.primal.scale) <= NEAR
             scale = np.where(near & (other.primal.scale > scale).astype(bool), other.primal.scale, scale)
-        return Jet(Measured(result.primal.value, scale), result.tangents)
+        return Jet(Measured(result.primal.value, scale), result.tangents, result.still)
 
     def slope(self, jet: Jet) -> Array:
         """The derivative by x."""
@@ -188,12 +208,13 @@ class Walk:
     def chosen(self, jets: Sequence[Jet], index: Array) -> Jet:
         """The jet of this index, point by point."""
         zero = self.constant(sp.S.Zero)
-        primal, tangents = jets[0].primal, dict(jets[0].tangents)
+        primal, tangents, still = jets[0].primal, dict(jets[0].tangents), np.broadcast_to(jets[0].at_rest, self.shape)
         for k, other in enumerate(jets[1:], start=1):
             primal = other.primal.where(index == k, primal)
+            still = np.where(index == k, other.at_rest, still)
             for s in tangents.keys() | other.tangents.keys():
                 tangents[s] = other.tangents.get(s, zero).where(index == k, tangents.get(s, zero))
-        return Jet(primal, tangents)
+        return Jet(primal, tangents, still)
 
     def broken(self, expr: sp.Abs | sp.sign | sp.Heaviside) -> Jet:
         """|u|, sign(u) or Heaviside(u, h); records the sign of u and its distance from 0."""
@@ -215,6 +236,26 @@ class Walk:
             return Jet(Measured(sign, zero.scale), {})
         at_zero = self.numbers.full(expr.args[1], self.shape)
         return Jet(Measured(np.where(above, one.value, np.where(below, zero.value, at_zero)), zero.scale), {})
+
+    def rounded(self, expr: sp.floor | sp.ceiling) -> Jet:
+        """floor(u) or ceiling(u), whose derivative is 0; records the step and the distance from the nearest one."""
+        inner = self.jet(expr.args[0])
+        u = inner.primal
+        below = self.numbers.floor(u.value)
+        whole = (below == u.value).astype(bool)
+        value = below if isinstance(expr, sp.floor) else np.where(whole, below, below + 1)
+        if self.left:  # just below x, an integer u was below it where it rises, above where it falls
+            rises, falls = ((way * self.slope(inner) > 0).astype(bool) for way in (1, -1))
+            down = whole & rises if isinstance(expr, sp.floor) else np.zeros_like(whole)
+            up = whole & falls if isinstance(expr, sp.ceiling) else np.zeros_like(whole)
+            value = np.where(down, value - 1, np.where(up, value + 1, value))
+        steps = np.clip(np.nan_to_num(value.astype(float)), -FARTHEST, FARTHEST)
+        self.choices.append(steps.astype(int))
+        nearest = np.minimum(abs(u.value - below).astype(float), abs(below + 1 - u.value).astype(float))
+        distance = self.relative(nearest, u.scale)
+        self.kinks.append(distance)
+        self.jumps.append(distance)
+        return Jet(Measured(value, self.constant(sp.S.Zero).value), {})
 
     def piecewise(self, expr: sp.Piecewise) -> Jet:
         """The first piece whose condition holds; NaN where none does."""

@@ -63,6 +63,10 @@ class Field:
         """A number, everywhere."""
         return np.full(shape, self.number(expr), dtype=self.dtype)
 
+    def floor(self, values: Array) -> Array:
+        """The largest integers that are not above."""
+        return self.lift(np.floor if self.dtype is float else mpmath.floor)(values)
+
     def power(self, base: Array, exponent: sp.Expr) -> Array:
         """base ** exponent; nan where it is not real."""
         e = int(exponent) if exponent.is_Integer else self.number(exponent)
@@ -110,8 +114,14 @@ def _np_sigmoid(u: Array) -> Array:
 
 
 _np_erf = np.vectorize(mpmath.fp.erf, otypes=[np.float64])
-_NUMPY = {"sigmoid": _np_sigmoid, "softplus": lambda u: np.logaddexp(0, u), "erf": _np_erf}
-_MPMATH = {"sigmoid": lambda u: 1 / (1 + mpmath.exp(-u)), "softplus": lambda u: mpmath.log1p(mpmath.exp(u))}
+_np_erfc = np.vectorize(mpmath.fp.erfc, otypes=[np.float64])
+_NUMPY = {"sigmoid": _np_sigmoid, "softplus": lambda u: np.logaddexp(0, u), "erf": _np_erf, "erfc": _np_erfc}
+_MPMATH = {
+    "sigmoid": lambda u: 1 / (1 + mpmath.exp(-u)),
+    "softplus": lambda u: mpmath.log1p(mpmath.exp(u)),
+    "expm1": mpmath.expm1,
+    "log1p": mpmath.log1p,
+}
 
 
 def _mp_field(digits: int) -> Field:

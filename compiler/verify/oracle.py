@@ -13,6 +13,7 @@ from functools import cached_property
 import mpmath
 import numpy as np
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 
 from learnact.compiler.declare.functions import sigmoid, softplus
 from learnact.compiler.declare.spec import Activation
@@ -51,8 +52,9 @@ class Known:
 
     def times(self, factor: Array) -> Known:
         """The truth times exact doubles: one more rounding for whoever computes it."""
-        high = self.high * factor
-        return Known(high, self.low * factor, self.scale * np.abs(factor) + np.abs(high))
+        with np.errstate(invalid="ignore"):  # of what is infinite
+            high = self.high * factor
+            return Known(high, self.low * factor, self.scale * np.abs(factor) + np.abs(high))
 
     def summed(self) -> Known:
         """The sum over all points, exact to twice the digits of a double; its scale is the sum of the scales."""
@@ -118,6 +120,16 @@ class Truth:
         return Truth(self.value[index], self.slope[index], gradients, *places)
 
 
+def _without_cancellation(total: sp.Expr) -> sp.Expr:
+    """Every s exp(u) - s in a sum as s expm1(u)."""
+    for exponential in total.atoms(sp.exp):
+        scale = total.coeff(exponential)
+        rest = total - scale * exponential
+        if scale != 0 and -scale in sp.Add.make_args(rest):
+            total = rest + scale + scale * expm1(exponential.args[0])
+    return total
+
+
 @dataclass(frozen=True)
 class Oracle:
     """Evaluates a declaration and its derivatives, independently of how it is compiled."""
@@ -126,10 +138,18 @@ class Oracle:
 
     @cached_property
     def function(self) -> sp.Expr:
-        """The declared function; log(1 + exp(u)) and 1/(1 + exp(u)) in one piece, as they are best computed."""
+        """The declared function; log(1 + exp(u)) and 1/(1 + exp(u)) in one piece, as they are best computed.
+
+        So are exp(u) - 1 and log(1 + u): digits are due near u = 0.
+        """
         u = sp.Wild("u")
         whole = self.activation.function.replace(sp.log(1 + sp.exp(u)), softplus(u))
-        return whole.replace(1 / (1 + sp.exp(u)), sigmoid(-u))
+        whole = whole.replace(1 / (1 + sp.exp(u)), sigmoid(-u)).replace(log1p(sp.exp(u)), softplus(u))
+        whole = whole.replace(lambda e: isinstance(e, sp.Add), _without_cancellation)
+        return whole.replace(
+            lambda e: isinstance(e, sp.log) and isinstance(e.args[0], sp.Add) and 1 in e.args[0].args,
+            lambda e: log1p(e.args[0] - 1),
+        )
 
     def __call__(self, points: Array, parameters: Sequence[float], *, exact: bool) -> Truth:
         """Truth at `points` (N,) for parameter values, flat in declared order: to 30 digits, or in doubles."""

@@ -19,7 +19,9 @@ CELLS = 4096
 BISECTIONS = 80  # from a cell's width to below the spacing of doubles at 1e-18
 PERTURBED = 3  # random settings: a start alone hides the faults of whatever is 0 there
 SPREAD = 0.5
-LARGE = (10.0, -10.0, 30.0, -30.0, 100.0, -100.0, -1e4, 1e4)
+HALVED_SPREADS = 8  # a root or power needs its parameter positive: nearer to the start it is
+TRIED = (-2.7, -1.1, -0.3, 0.4, 1.2, 2.9)
+LARGE = (10.0, -10.0, 30.0, -30.0, 100.0, -100.0, -1e4, 1e4, 12.3, -45.6)  # two are no integers: floor jumps there
 INTEGERS = tuple(map(float, range(-3, 4)))  # where pieces with small integers for parameters tie
 SIMPLE = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 5.0, -5.0, 8.0, -8.0, 1e-4, -1e-4, 1e-9)
 
@@ -58,17 +60,30 @@ def find_kinks(oracle: Oracle, values: tuple[float, ...], reach: float = REACH) 
     return tuple(kinks)
 
 
-def perturbed(base: tuple[float, ...], stream: int) -> tuple[float, ...]:
+def _finite(oracle: Oracle, values: tuple[float, ...]) -> int:
+    """At how many of some points F and its derivatives are numbers."""
+    return int(oracle(np.array(TRIED), values, exact=False).finite.sum())
+
+
+def perturbed(base: tuple[float, ...], stream: int, spread: float = SPREAD) -> tuple[float, ...]:
     """Every entry moved at random, so that none stays 0 and no two stay equal."""
     noise = rng(stream).normal(size=len(base))
-    return tuple(float(v + SPREAD * (1 + abs(v)) * n) for v, n in zip(base, noise, strict=True))
+    return tuple(float(v + spread * (1 + abs(v)) * n) for v, n in zip(base, noise, strict=True))
+
+
+def near(oracle: Oracle, base: tuple[float, ...], stream: int) -> tuple[float, ...]:
+    """The same, but less far where F would be no number at more points, as roots and powers of parameters are."""
+    numbers = _finite(oracle, base)
+    tried = (perturbed(base, stream, SPREAD / 2**half) for half in range(HALVED_SPREADS))
+    return next((values for values in tried if _finite(oracle, values) >= numbers), base)
 
 
 def settings(oracle: Oracle, starts: dict[str, tuple[float, ...]]) -> list[Setting]:
     """Every named start, and the default start perturbed at random."""
     chosen = {f"start {name}": values for name, values in starts.items()}
     base = next(iter(starts.values()))
-    chosen |= {f"perturbed {k}": perturbed(base, k) for k in range(PERTURBED)}
+    for k in range(PERTURBED):
+        chosen[f"perturbed {k}"] = near(oracle, base, k)
     return [Setting(name, values, find_kinks(oracle, values)) for name, values in chosen.items()]
 
 

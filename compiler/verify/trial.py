@@ -13,7 +13,7 @@ import torch
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.verify import points, tolerances
 from learnact.compiler.verify.dialogue import Dialogue, Match, Message
-from learnact.compiler.verify.jets import KINKED
+from learnact.compiler.verify.jets import JUMPING, KINKED
 from learnact.compiler.verify.measured import Array
 from learnact.compiler.verify.oracle import Known, Oracle, Truth
 from learnact.compiler.verify.stranger import DTYPES
@@ -190,7 +190,7 @@ class Trial:
     @cached_property
     def jumps(self) -> bool:
         """Whether F itself may break somewhere."""
-        return bool(self.activation.function.has(sp.sign, sp.Heaviside, sp.Piecewise))
+        return bool(self.activation.function.has(*JUMPING))
 
     def _outcome(
         self, kind: str, place: Place, at: Array, known: Known, found: Array, truth: Truth, near: Array, exact: bool

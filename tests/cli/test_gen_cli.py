@@ -23,7 +23,7 @@ from learnact.compiler.emit import check as checking
 from learnact.compiler.emit import header
 from learnact.compiler.emit.plan import generated_folder
 from learnact.compiler.explain import listing
-from learnact.compiler.resolve.language import WORDS
+from learnact.compiler.resolve.words import ACTIVATIONS, WORDS
 
 FLOAT_ROUNDING = 1e-15  # relative: two correct roundings of one exact value differ by an ulp at most
 ROOT = os.geteuid() == 0
@@ -214,11 +214,16 @@ EVERY_WORD = (
     "a*x*(1 + erf(b*x/sqrt(2)))/2 + sigmoid(x)*Heaviside(x)",
     "a*softplus(b*x) + Abs(x)*sign(x) - abs(b*x)",
     "a*log(1 + b*x**2) + sin(pi*x)*cos(x) + tanh(x)/E",
+    "a*expm1(x/2) + b*sinh(x/4)*erfc(x) + cosh(x/4)",
+    "a*atan(b*x) + asinh(x) - arctan(x/2) + arcsinh(2*x) + tan(tanh(x)) + log1p(x**2) + log2(x**2 + 2)",
+    "where(x < 1, a*x*floor(x), b*x*ceil(x)) + ceiling(x)",
 )
 
 
 def test_the_expressions_below_use_every_word():
-    assert {word for text in EVERY_WORD for word in re.findall(r"[A-Za-z]+", text)} >= WORDS
+    assert {
+        word for text in EVERY_WORD for word in re.findall(r"[A-Za-z][A-Za-z0-9]*", text)
+    } >= WORDS - ACTIVATIONS.keys()
 
 
 @pytest.mark.parametrize("text", EVERY_WORD)
@@ -362,10 +367,44 @@ def test_list_names_every_family(gen):
     assert by_name["sinusoid"]["fits"] == []
     assert by_name["fourier"]["fits"] == list(CLASSICAL)
     assert {spec for row in rows for spec in row["generated"]} == set(listing.emitted(generated_folder()))
+    assert by_name["mish"]["parameters"] == []
     text = gen("list").out
+    assert "\nclassical functions; scaled_NAME is" in text
     assert all(row["formula"] in text for row in rows)
     assert f"starts balanced, paper; fits {', '.join(CLASSICAL)}\n" in text
     assert "starts balanced; fits none\n" in text
+
+
+def test_an_expression_is_derived_without_a_name_and_told_what_it_lacks(gen):
+    answer = gen("derive", "--expr", "a*tanh(x) + x", "--param", "a=1")
+    assert answer.code == HOLDS
+    assert answer.out.startswith("expression: ")
+    assert '--expr "s*(a*tanh(x) + x) + d" --param s=1 --param d=0 would have a balanced one' in answer.err
+    assert gen("derive", "--expr", "s*(a*tanh(x) + x) + d", *SHIFTED).err == ""
+    emitted = gen("emit", "--expr", "sin(s*x)", "--param", "s=1", "--name", "Wave")
+    assert (emitted.code, emitted.out) == (HOLDS, "wave.py\n")
+    assert '"scale*(sin(s*x)) + d"' in emitted.err
+
+
+def test_what_moment_does_not_exist_is_said(gen):
+    """E[F'^2] of sqrt(x) for x > 0 is E[1/(4 x)], infinite; all else is finite, and the referee agrees."""
+    root = ("--expr", "a*sqrt(Max(x, 0)) + b", "--param", "a=1", "--param", "b=0", "--name", "Root")
+    answer = gen("derive", *root, "--format", "json")
+    assert answer.code == HOLDS, answer.err
+    for start in json.loads(answer.out)["starts"]:
+        assert start["moments"]["slope_second"]["value"] is None
+        assert start["moments"]["q_slope"]["value"] == pytest.approx(0.5, rel=1e-12)
+        assert start["reason"].startswith("E[F'^2] does not exist")
+    for lean in ((), ("--lean",)):
+        assert gen("emit", *root, "--force", *lean).code == HOLDS
+        assert 'float("nan")' in Path("root.py").read_text()
+    verified = gen("verify", "root.py", "--quick")
+    assert verified.code == HOLDS, verified.out
+    refused = gen("derive", "--expr", "a/x", "--param", "a=1")
+    assert (refused.code, "does not exist" in refused.err) == (USAGE, True)
+
+
+SHIFTED = ("--param", "a=1", "--param", "s=1", "--param", "d=0")
 
 
 def test_derive_gives_exact_values_and_unit_moments(gen):

@@ -83,6 +83,20 @@ UNARY: dict[str, Callable[[mpf], mpf]] = {
     "sin": mpmath.sin,
     "cos": mpmath.cos,
     "tanh": mpmath.tanh,
+    "expm1": lambda u: mpmath.expm1(small(u)),
+    "log1p": lambda u: mpmath.log(positive(1 + u)),
+    "log2": lambda u: mpmath.log(positive(u), 2),
+    "sinh": lambda u: mpmath.sinh(small(u)),
+    "cosh": lambda u: mpmath.cosh(small(u)),
+    "tan": lambda u: mpmath.tan(u) if clear(mpmath.cos(u)) else u,
+    "arctan": mpmath.atan,
+    "asinh": mpmath.asinh,
+    "erfc": mpmath.erfc,
+    "floor": lambda u: mpmath.floor(u) if clear(u - mpmath.nint(u)) else u,
+    "ceil": lambda u: mpmath.ceil(u) if clear(u - mpmath.nint(u)) else u,
+    "relu": lambda u: max(clear(u), mpf(0)),
+    "elu": lambda u: u if clear(u) > 0 else mpmath.expm1(u),
+    "gelu": lambda u: u * mpmath.erfc(-u / mpmath.sqrt(2)) / 2,
     "erf": mpmath.erf,
     "sigmoid": lambda u: 1 / (1 + mpmath.exp(-small(u))),
     "softplus": lambda u: mpmath.log1p(mpmath.exp(small(u))),
@@ -133,12 +147,29 @@ def piecewise(u: Tree, relation: str, bound: Tree, otherwise: Tree) -> Tree:
     return Tree(f"Piecewise(({u.text}, {u.text} {relation} {bound.text}), ({otherwise.text}, True))", at)
 
 
+def conditional(form: str, u: Tree, v: Tree, w: Tree, low: Tree, high: Tree) -> Tree:
+    def at(env: Env) -> mpf:
+        above, below = separate(low.at(env), w.at(env)), separate(w.at(env), high.at(env))
+        return (u if CONDITIONALS[form](above, below) else v).at(env)
+
+    texts = {"u": u.text, "v": v.text, "w": w.text, "low": low.text, "high": high.text}
+    return Tree(form.format(**texts), at)
+
+
+CONDITIONALS: dict[str, Callable[[bool, bool], bool]] = {
+    "({u} if {low} < {w} <= {high} else {v})": lambda above, below: above and below,
+    "({u} if {w} < {low} or not {w} < {high} else {v})": lambda above, below: not (above and below),
+    "where(({w} > {low}) & ~({w} >= {high}), {u}, {v})": lambda above, below: above and below,
+}
+
+
 def compound(parts: st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
     return st.one_of(
         st.builds(binary, st.sampled_from(sorted(BINARY)), parts, parts),
         st.builds(unary, st.sampled_from(sorted(UNARY)), parts),
         st.builds(power, parts, st.sampled_from(POWERS)),
         st.builds(negated, parts),
+        st.builds(conditional, st.sampled_from(sorted(CONDITIONALS)), *[parts] * 5),
         st.builds(piecewise, parts, st.sampled_from(["<", "<=", ">", ">="]), parts, parts),
     )
 

@@ -10,7 +10,7 @@ import pytest
 from pages import Command, agrees, commands, run, script
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/tutorial.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/expressions.md")
 
 
 @pytest.fixture(params=PAGES)

@@ -160,3 +160,18 @@ def test_compiled_erf_has_its_digits_near_zero() -> None:
     leaf = x.clone().requires_grad_()
     (slope,) = torch.autograd.grad(compiled(leaf).sum(), leaf)
     torch.testing.assert_close(slope.double(), 2 / torch.pi**0.5 * torch.exp(-x.double().square()), rtol=1e-6, atol=0)
+
+
+def test_compiled_expm1_and_log1p_have_their_digits_near_zero() -> None:
+    """Inductor's own expm1 on a CPU is 0 up to 1e-7; the file's is right from -inf to where exp overflows."""
+    near = torch.logspace(-30, 0, 300)
+    x = torch.cat([near, -near, torch.tensor([0.0, -20.0, -88.0, -1e4, -torch.inf, 50.0, 88.0, torch.inf])])
+    for text, exact in (
+        ("expm1(x) + 0*x if x < 90 else x", torch.expm1),
+        ("log1p(abs(x))", lambda u: torch.log1p(u.abs())),
+    ):
+        act = load(Declaration(expr=text, name="Near"))()
+        found, true = torch.compile(act, fullgraph=True)(x).double(), exact(x.double())
+        true = torch.where(x < 90, true, x.double()) if "expm1" in text else true
+        torch.testing.assert_close(found, true, rtol=5e-7, atol=0)
+        torch.testing.assert_close(act(x.double()), true, rtol=4e-16, atol=0)

@@ -140,6 +140,10 @@ def test_conventions_in_numbers() -> None:
     assert derivatives(sp.Max(0, sp.sin(x)) + sp.Min(0, sp.sin(x)), 0) == [1]
     assert derivatives(sp.Piecewise((0, x < 0), (x, True)), 0) == [0]
     assert derivatives(sp.Piecewise((a * x, x > 0), (b * x, True)), 0, "a", "b", values=(2, 3)) == [3, 0, 0]
+    assert derivatives(x * sp.floor(x), 2) == [1]
+    assert derivatives(x * sp.ceiling(-x), 2) == [-1]
+    assert derivatives(x * sp.floor(-x) + x * sp.ceiling(x), 2) == [0]
+    assert derivatives(x * sp.floor(a * x), 2, "a", values=[-1]) == [-2, 0]
     for size in (-2, 2):
         assert derivatives(sp.Max(x, a * x, evaluate=False), 0, "a", values=[size]) == [min(1, size), 0]
         assert derivatives(b * sp.Abs(a * x), 0, "a", "b", values=[size, 1]) == [-2, 0, 0]
@@ -148,6 +152,31 @@ def test_conventions_in_numbers() -> None:
     assert derivatives(sp.Max(b + 2 * x, a + x, evaluate=False), 0, "b", "a", values=(1, 1)) == [1, 0, 1]
     assert derivatives(sp.Min(b + 2 * x, a + x, evaluate=False), 0, "a", "b", values=(1, 1)) == [2, 0, 1]
     assert derivatives(sp.Max(b + x, a + x, evaluate=False), 0, "b", "a", values=(1, 1)) == [1, 1, 0]  # declared first
+
+
+@pytest.mark.parametrize(("power", "slope", "partial"), [(3, 0, 0), (1, -1, 0), (mpf("0.5"), "-inf", 0)])
+def test_a_learned_power_at_0_has_its_limits_from_the_left(power: mpf, slope: mpf, partial: mpf) -> None:
+    """Of max(-x, 0)^a and |x|^a, whose slopes just below 0 are negative; 0^a log(0) is 0."""
+    for base in (sp.Max(-x, 0, evaluate=False), sp.Abs(x)):
+        program = lower(declare(base**a, "a"))
+        if slope != "-inf":
+            assert program_at(program, mpf(0), [mpf(power)]) == [0, slope, partial]
+        assert program_at(program, mpf(1), [mpf(power)]) == ([0, 0, 0] if base != sp.Abs(x) else [1, power, 0])
+        with pytest.raises(ZeroDivisionError):  # no number is made up where the limit is infinite
+            program_at(program, mpf(0), [mpf(-1)])
+
+
+def test_cancelling_forms_are_replaced() -> None:
+    """exp(u) - 1 and log(1 + u) whatever stands before them; not exp(u) + 1 nor log(2 + u)."""
+    for text, calls in (
+        ("2*exp(x) - 2 + b*x", ["expm1"]),
+        ("a*exp(b*x) - a", ["expm1"]),
+        ("log(1 + x**2) + log1p(exp(a*x))", ["log1p", "softplus"]),
+        ("exp(x) + 1 + log(2 + x**2)", []),
+    ):
+        forward = lower(from_expression(text, {k: 1 for k in "ab" if k in text.replace("tanh", "")}, "Trial")).forward
+        found = {type(f).__name__ for e in forward.all for f in e.atoms(sp.Function)}
+        assert found & {"expm1", "log1p", "softplus"} == set(calls)
 
 
 def test_a_wrong_program_is_seen() -> None:

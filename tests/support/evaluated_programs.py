@@ -13,6 +13,7 @@ import sympy as sp
 from mpmath import mpf
 
 from learnact.compiler.declare.kinks import (
+    Floor,
     IndexOfLargest,
     IndexOfSmallest,
     Largest,
@@ -44,7 +45,10 @@ def first_ranked(args: Sequence[mpf], way: int) -> int:
 
 FUNCTIONS: dict[str, Callable[..., mpf]] = {
     "exp": mpmath.exp,
+    "expm1": mpmath.expm1,
     "log": mpmath.log,
+    "log1p": mpmath.log1p,
+    Floor.__name__: mpmath.floor,
     "sin": mpmath.sin,
     "cos": mpmath.cos,
     "tanh": mpmath.tanh,

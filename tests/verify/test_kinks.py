@@ -37,6 +37,8 @@ KINKS: dict[str, tuple[float, float, float, list[float]]] = {
     "a*abs(sin(b*x))": (0.0, -0.5, 0.5, [0.0, 0.0]),
     "Max(b + 2*x, x + 2*a + 1.5)": (0.0, 1.0, 2.0, [2.0, 0.0]),
     "a*Max(0, Min(x, 1)) + b*x": (1.0, 2.25, 2.0, [1.0, 1.0]),
+    "a*(x - 1)*floor(x) + b*x": (1.0, 2.0, 2.25, [0.0, 1.0]),
+    "a*Max(-x, 0)**(b - 1) + x": (0.0, 0.75, 1.0, [0.0, 0.0]),
     "Piecewise((a*x, b*x*x < 2), (b*(x - 1) + a, True))": (1.0, 0.25, 2.0, [1.0, 0.0]),
 }
 """Where, the slopes to the left and to the right, the derivatives by the parameters to the left."""

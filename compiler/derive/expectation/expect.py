@@ -20,7 +20,7 @@ CHECK_DIGITS = 15
 """Digits of the quadrature that shows that an odd integrand, whose integral is 0, is integrable."""
 
 BOUNDED = (sp.tanh, sp.erf, sp.erfc, sp.sin, sp.cos, sp.atan, sp.sign, sp.Heaviside, functions.sigmoid)
-LINEAR_GROWTH = (sp.Abs, sp.Max, sp.Min, functions.softplus)
+LINEAR_GROWTH = (sp.Abs, sp.Max, sp.Min, sp.floor, sp.ceiling, sp.asinh, functions.softplus)
 
 
 def expect(expr: sp.Expr, law: Law, *, digits: int = DIGITS) -> Quantity:

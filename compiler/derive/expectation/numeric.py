@@ -18,6 +18,8 @@ def _heaviside(u: mp.mpf, at_zero: mp.mpf) -> mp.mpf:
 _FUNCTIONS = {
     "sigmoid": lambda u: 1 / (1 + mp.exp(-u)),
     "softplus": lambda u: mp.log(1 + mp.exp(u)),
+    "expm1": mp.expm1,
+    "log1p": mp.log1p,
     "Heaviside": _heaviside,
 }
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import sympy as sp
 from sympy.core.relational import Relational
 
+from learnact.compiler.declare.cases import Piecewise
 from learnact.compiler.declare.constants import between, less, order, sign
 from learnact.compiler.declare.symbols import tie_order, x
 from learnact.compiler.derive.expectation.terms import ZERO, Poly, polynomial
@@ -203,34 +204,45 @@ def derivative(expr: sp.Expr) -> sp.Expr:
 def _outermost(expr: sp.Expr) -> list[sp.Expr]:
     if not expr.has(x):
         return []
-    if isinstance(expr, NONSMOOTH + STEPS):
+    if isinstance(expr, NONSMOOTH + STEPS) or _is_power_of_extremum(expr):
         return [expr]
     return list(dict.fromkeys(a for part in expr.args for a in _outermost(part)))
+
+
+def _is_power_of_extremum(expr: sp.Expr) -> bool:
+    """Whether its derivative by the chain rule would be 0/0 where the extremum is 0 and stays so."""
+    return bool(expr.is_Pow and isinstance(expr.base, (sp.Max, sp.Min)) and not expr.exp.is_Integer)
 
 
 def _slope(atom: sp.Expr) -> sp.Expr:
     if isinstance(atom, sp.Abs):
         return sp.sign(atom.args[0]) * derivative(atom.args[0])
     if isinstance(atom, sp.Piecewise):
-        return sp.Piecewise(*((derivative(e), condition) for e, condition in atom.args))
+        return Piecewise(*((derivative(e), condition) for e, condition in atom.args))
     if isinstance(atom, (sp.Max, sp.Min)):
-        return _slope_of_extremum(atom)
+        return _slope_of_extremum(atom, sp.S.One)
+    if atom.is_Pow:
+        return _slope_of_extremum(*atom.args)
     return ZERO  # sign, Heaviside, floor, ceiling
 
 
-def _slope_of_extremum(atom: sp.Expr) -> sp.Expr:
+def _slope_of_extremum(atom: sp.Expr, power: sp.Expr) -> sp.Expr:
+    """d/dx of a maximum or minimum to some power, piece by piece."""
     if not atom.has(*(t for t in NONSMOOTH if not isinstance(atom, t))):
         try:
             *inner, last = _branches(atom)
         except NoClosedForm:
             pass  # the order depends on symbols: say it with conditions on the arguments instead
         else:
-            return sp.Piecewise(
-                *((derivative(p.expr), x <= p.hi) for p in inner), (derivative(last.expr), True), evaluate=False
+            return Piecewise(
+                *((derivative(p.expr**power), x <= p.hi) for p in inner),
+                (derivative(last.expr**power), True),
+                evaluate=False,
             )
     arguments = tie_order(atom.args, ())
     compare = sp.Ge if isinstance(atom, sp.Max) else sp.Le
     cases = [
-        (derivative(u), sp.And(*(compare(u, v) for v in arguments[k + 1 :]))) for k, u in enumerate(arguments[:-1])
+        (derivative(u**power), sp.And(*(compare(u, v) for v in arguments[k + 1 :])))
+        for k, u in enumerate(arguments[:-1])
     ]
-    return sp.Piecewise(*cases, (derivative(arguments[-1]), True))
+    return Piecewise(*cases, (derivative(arguments[-1] ** power), True))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import mpmath as mp
 import sympy as sp
+from sympy.codegen.cfunctions import log1p
 from sympy.core.relational import Relational
 
 from learnact.compiler.declare.constants import number
@@ -18,6 +19,9 @@ from learnact.errors import Divergent, NoClosedForm
 
 SAMPLES = 512
 """Points of the support at which a switch function's sign is looked at; closer pairs of roots are missed."""
+
+MOST_STEPS = 300
+"""Steps of a floor over which an expectation is summed; each takes a panel of its own, and 300 take a minute."""
 
 LOOK = 15
 """Digits for looking at signs; the roots themselves are refined to full precision."""
@@ -34,7 +38,7 @@ def cuts(expr: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[Cut]:
     """Points of [lo, hi] in increasing order where an expression in x is not smooth.
 
     Roots of polynomials are found exactly, all others by sign changes on a grid of `SAMPLES` points. Raises Divergent
-    where a function that decides is not real.
+    where a function that decides is not real, NoClosedForm for a floor with more than `MOST_STEPS` steps.
     """
     found: dict[mp.mpf, bool] = {}
     for atom in sp.postorder_traversal(expr):
@@ -52,7 +56,7 @@ def _of_atom(atom: sp.Basic, lo: mp.mpf, hi: mp.mpf) -> Iterator[Cut]:
             points = [p for u in _switches(atom) for p in _zeros(u, lo, hi)]
         yield from (Cut(p, singular=False) for p in points)
     elif isinstance(atom, STEPS):
-        yield from (Cut(p, singular=False) for p in _zeros(sp.sin(sp.pi * atom.args[0]), lo, hi))
+        yield from (Cut(p, singular=False) for p in _steps(atom, lo, hi))
     else:
         yield from (Cut(p, singular=True) for u in _vanishing(atom) for p in _zeros(u, lo, hi))
 
@@ -70,8 +74,9 @@ def _vanishing(atom: sp.Basic) -> list[sp.Expr]:
     """Functions at whose zeros the atom may be unbounded or have a branch point."""
     if atom.is_Pow and atom.base.has(x) and not (atom.exp.is_Integer and atom.exp > 0):
         return [] if atom.base.is_positive else [atom.base]
-    if isinstance(atom, sp.log):
-        return [] if atom.args[0].is_positive else [atom.args[0]]
+    if isinstance(atom, (sp.log, log1p)):
+        inside = atom.args[0] + 1 if isinstance(atom, log1p) else atom.args[0]
+        return [] if inside.is_positive else [inside]
     if isinstance(atom, (sp.tan, sp.sec)):
         return [sp.cos(atom.args[0])]
     if isinstance(atom, (sp.cot, sp.csc)):
@@ -101,6 +106,29 @@ def _zeros(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
     for (a, before), (b, after) in pairwise(zip(grid, signs, strict=True)):
         if before * after < 0:
             found.append(mp.findroot(f, (a, b), solver="illinois", verify=False))
+    return found
+
+
+def _steps(atom: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
+    """Where the argument of a floor or ceiling is an integer. Raises NoClosedForm for very many."""
+    f = numeric(atom.args[0])
+    grid = [lo + (hi - lo) * k / SAMPLES for k in range(SAMPLES + 1)]
+    values = [f(t) for t in grid]
+    if any(isinstance(v, mp.mpc) or not mp.isfinite(v) for v in values):
+        raise Divergent(f"{atom} is not real everywhere between x = {mp.nstr(lo, 5)} and {mp.nstr(hi, 5)}")
+    count = sum(abs(mp.floor(after) - mp.floor(before)) for before, after in pairwise(values))
+    if count > MOST_STEPS:
+        where = f"between x = {mp.nstr(lo, 5)} and {mp.nstr(hi, 5)}"
+        raise NoClosedForm(
+            f"{atom} has {mp.nstr(count, 3)} steps {where}, of which {MOST_STEPS} can be integrated over"
+        )
+    found = []
+    for (a, before), (b, after) in pairwise(zip(grid, values, strict=True)):
+        low, high = sorted((before, after))
+        for step in range(int(mp.ceil(low)), int(mp.floor(high)) + 1):
+            ends = [t for t, v in ((a, before), (b, after)) if v == step]
+            between = (a, b)
+            found += ends or [mp.findroot(lambda t, k=step: f(t) - k, between, solver="illinois", verify=False)]
     return found
 
 

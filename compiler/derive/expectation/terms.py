@@ -14,6 +14,7 @@ from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1
 
 from learnact.compiler.declare.constants import sign
 from learnact.compiler.declare.symbols import x
@@ -222,6 +223,10 @@ def _erfc(argument: sp.Expr) -> Form:
     return {PLAIN: {0: ONE}, Shape(erfs=(_affine(argument),)): {0: -ONE}}
 
 
+def _expm1(argument: sp.Expr) -> Form:
+    return collect([*monomials(_exponential(argument)), (PLAIN, 0, -ONE)])
+
+
 def _hyperbolic(argument: sp.Expr, parity: int) -> Form:
     lin, constant_part = _affine(argument)
     up = Shape(lin=lin), 0, sp.exp(constant_part) / 2
@@ -234,6 +239,7 @@ _FUNCTIONS: dict[type[sp.Function], Callable[[sp.Expr], Form]] = {
     sp.sin: _sine,
     sp.erf: _erf,
     sp.erfc: _erfc,
+    expm1: _expm1,
     sp.cosh: lambda u: _hyperbolic(u, 1),
     sp.sinh: lambda u: _hyperbolic(u, -1),
 }

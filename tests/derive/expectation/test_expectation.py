@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import mpmath as mp
 import pytest
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 
 from learnact.compiler.declare.functions import gelu, sigmoid, silu, softplus
 from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
@@ -159,6 +160,9 @@ EXACT_CASES = [
     Case("damped wave", sp.exp(-x / 2) * sp.sin(2 * x) * x, Uniform(S)),
     Case("tilted wave", sp.exp(x) * x**2 * sp.cos(x), Normal(1)),
     Case("cosh", sp.cosh(x) ** 2 * x, Exponential(20)),
+    Case("expm1", expm1(x) ** 2 * x, Uniform(S)),
+    Case("erfc", (x * sp.erfc(x)) ** 2, Normal(S)),
+    Case("sinh", sp.sinh(x) ** 2, Uniform(S)),
     Case("snake", (x + sp.sin(x) ** 2) ** 2, Normal(S)),
 ]
 
@@ -280,6 +284,12 @@ NUMERIC_CASES = [
     Case("relu of sine", sp.Max(0, sp.sin(x)) ** 2, Uniform(5), tuple(k * sp.pi for k in range(-1, 2))),
     Case("softsign", (x / (1 + sp.Abs(x))) ** 2, Normal(1), (0,)),
     Case("log", sp.log(1 + x**2), Normal(1)),
+    Case("log1p", log1p(x**2), Normal(1)),
+    Case("atan", sp.atan(x) ** 2, Normal(1)),
+    Case("asinh", sp.asinh(x) ** 2, Normal(1)),
+    Case("tan", sp.tan(x) ** 2, Uniform(1)),
+    Case("floor", x * sp.floor(x), Uniform(2), (-1, 0, 1)),
+    Case("floor of a line", sp.floor(2 * x + R(1, 3)) ** 2, Uniform(1), (-R(2, 3), -R(1, 6), R(1, 3), R(5, 6))),
 ]
 
 
@@ -362,6 +372,11 @@ def test_divergent(expr: sp.Expr, law: Law) -> None:
 def test_a_function_without_numbers_is_named() -> None:
     with pytest.raises(NoClosedForm, match="bump"):
         expect(sp.Function("bump")(x) ** 2, Normal(1))
+
+
+def test_a_floor_of_very_many_steps_is_refused() -> None:
+    with pytest.raises(NoClosedForm, match="steps between"):
+        expect(x * sp.floor(100 * x), Normal(1))
 
 
 @pytest.mark.parametrize(
