@@ -1,0 +1,69 @@
+"""Translation validation: what an emitted file computes, as mathematics, is proved to be what is declared.
+
+The file's own Python runs on tensors of expressions (`trace`); its literals become the exact numbers that they round
+(`literals`); and captured - declared is brought to 0 in every cell of the parameters and x (`cells`). Derivatives of
+the declaration are the referee's own (`declared`). It says nothing on rounding, on Inductor, or on a driver.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import sympy as sp
+
+from learnact.compiler.declare.spec import Activation
+from learnact.compiler.declare.symbols import x
+from learnact.compiler.verify.load import Text
+from learnact.compiler.verify.prove.cells import Prover, Verdict
+from learnact.compiler.verify.prove.normal import note_units
+from learnact.compiler.verify.prove.literals import Literals
+from learnact.compiler.verify.prove.trace import Claim, Tracer, stand_ins
+
+SECONDS = 20.0
+"""Time limit of one proof."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One identity of an emitted file, and how it stands."""
+
+    what: str  # F, dF/dx, dF/d(parameter), or a helper
+    situations: tuple[str, ...]  # in which the file computes it so
+    verdict: Verdict
+    detail: str
+    seconds: float
+
+
+def prove(activation: Activation, source: str, *, seconds: float = SECONDS) -> tuple[Identity, ...]:
+    """Prove every identity of an emitted file, none for longer than `seconds`."""
+    return tuple(proofs(activation, source, seconds))
+
+
+def proofs(activation: Activation, source: str, seconds: float) -> list[Identity]:
+    """The identities one by one."""
+    tracer = Tracer(activation, Text.of(source).body, Literals(_with_derivatives(activation)), stand_ins())
+    claims: dict[tuple, list[str]] = {}
+    found = []
+    for situation in tracer.situations:
+        try:
+            for claim in tracer.claims(situation):
+                claims.setdefault(claim, []).append(situation.name)
+        except Exception as err:
+            words = " ".join(f"{type(err).__name__}: {err}".split())
+            found.append(Identity("trace", (situation.name,), "failed", words, 0.0))
+    prover = Prover(activation, tracer.ascending, seconds)
+    note_units(prover.atoms, [activation.function, *(e for _, _, e in claims)])
+    for (what, by, traced), situations in claims.items():
+        begin = time.perf_counter()
+        outcome = prover(Claim(what, by, traced, tuple(situations)))
+        found.append(Identity(what, tuple(situations), outcome.verdict, outcome.detail, time.perf_counter() - begin))
+    return found
+
+
+def _with_derivatives(activation: Activation) -> list[sp.Expr]:
+    """F and derivatives whose numbers are those of its first derivatives: kinked functions give way to smooth ones."""
+    smooth = activation.function.replace(lambda e: isinstance(e, (sp.Max, sp.Min)), lambda e: sp.Add(*e.args))
+    smooth = smooth.replace(lambda e: isinstance(e, (sp.Abs, sp.sign, sp.Heaviside)), lambda e: e.args[0] ** 2)
+    smooth = smooth.replace(sp.Piecewise, lambda *pieces: sp.Add(*(piece for piece, _ in pieces)))
+    return [activation.function, *(sp.diff(smooth, s) for s in (x, *activation.symbols))]

@@ -1,0 +1,226 @@
+"""Proves that a traced expression equals the declared one: cell by cell, until nothing is left to decide."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import mpmath
+import sympy as sp
+
+from learnact.compiler.declare.spec import Activation
+from learnact.compiler.declare.symbols import x as X
+from learnact.compiler.verify.prove import points
+from learnact.compiler.verify.prove.declared import Assumption, Declared, Split
+from learnact.compiler.verify.prove.facts import NONE, NOT_ABOVE, NOT_BELOW, PLUS, Facts, Signs
+from learnact.compiler.verify.prove.nodes import Pos, Upper, of_declaration
+from learnact.compiler.verify.prove.normal import Atoms, Normal, Unprovable
+from learnact.compiler.verify.prove.points import NoNumber, Point
+from learnact.compiler.verify.prove.polynomial import ONE, Poly
+from learnact.compiler.verify.prove.trace import Claim, G
+from learnact.errors import UnsupportedNode
+
+Verdict = Literal["proved", "checked", "failed"]
+
+SAMPLES = 12  # random points
+TRIES = 400  # random points in search of one in a given cell
+AGREE = mpmath.mpf("1e-25")  # of numbers to 40 digits, relative to 1 + their size
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one claim."""
+
+    verdict: Verdict
+    detail: str  # cells of a proof; why none was found; where and by how much it fails
+
+
+class Late(Exception):
+    """The time limit is over."""
+
+
+@dataclass
+class CellJudge:
+    """Decides by what one cell knows."""
+
+    normal: Normal
+
+    def signs(self, u: sp.Expr) -> Signs:
+        """The signs that u may have in the cell."""
+        return self.normal.signs_of(self.normal(u))
+
+
+@dataclass
+class Prover:
+    """Proves the claims of one file."""
+
+    activation: Activation
+    ascending: Sequence[Sequence[sp.Symbol]]
+    seconds: float
+    atoms: Atoms = field(default_factory=Atoms)
+
+    @property
+    def symbols(self) -> tuple[sp.Symbol, ...]:
+        return self.activation.symbols
+
+    def __call__(self, claim: Claim) -> Outcome:
+        """A proof, else high-precision agreement at random points, else the point at which both differ."""
+        try:
+            if (failure := self.refuted(claim)) is not None:
+                return Outcome("failed", failure)
+        except UnsupportedNode as err:
+            return Outcome("failed", str(err))
+        self.deadline = time.perf_counter() + self.seconds
+        try:
+            return self.proof(claim)
+        except Late:
+            return Outcome("checked", f"time limit {self.seconds:g}s; equal at {self.compared} random points")
+        except (Unprovable, UnsupportedNode) as err:
+            return Outcome("checked", f"{err}; equal at {self.compared} random points")
+
+    def declared(self, claim: Claim, judge: CellJudge | Point) -> sp.Expr:
+        """What the claim's expression should be. Raises Split."""
+        if claim.by is None:
+            return of_declaration(self.activation.function)
+        return G * Declared(self.symbols, judge).derivative(self.activation.function, claim.by)
+
+    # by numbers
+    def refuted(self, claim: Claim) -> str | None:
+        """Where the two differ among random points, half of them at a tie or kink."""
+        draw = random.Random(claim.what)  # noqa: S311  (no secret)
+        kinks = self._kinks(claim)
+        self.compared = 0
+        for k in itertools.count():
+            point = points.sample((X, G, *self.symbols), self.ascending, draw)
+            if k % 2 and kinks:
+                point = points.at_tie(point, draw.choice(kinks)) or point
+            if (failure := self._differs(claim, point)) is not None:
+                return failure
+            if self.compared >= SAMPLES or k > 20 * SAMPLES:
+                break
+        return None if self.compared else "no random point at which both have a value"
+
+    def _kinks(self, claim: Claim) -> list[sp.Expr]:
+        whole = (of_declaration(self.activation.function), claim.traced)
+        found = {p.args[0] for e in whole for p in e.atoms(Pos) if not p.args[0].has(Upper, Pos)}
+        found |= {a - b for u in whole[0].atoms(Upper) for a, b in itertools.combinations(u.args, 2)}
+        return sorted((u for u in found if u.has(X)), key=sp.default_sort_key)
+
+    def _differs(self, claim: Claim, point: Point) -> str | None:
+        try:
+            due = point(self.declared(claim, point))
+        except NoNumber:
+            return None
+        try:
+            found = point(claim.traced)
+        except NoNumber as err:
+            return f"no number ({err}) where {mpmath.nstr(due, 8)} is due, at {self._where(point)}"
+        self.compared += 1
+        if abs(found - due) <= AGREE * (1 + abs(due)):
+            return None
+        return f"{mpmath.nstr(found, 8)} where {mpmath.nstr(due, 8)} is due, at {self._where(point)}"
+
+    def _where(self, point: Point) -> str:
+        shown = [(s, v) for s, v in point.values.items()][:8]
+        return ", ".join(f"{s} = {mpmath.nstr(v, 6)}" for s, v in shown) + (", ..." if len(point.values) > 8 else "")
+
+    # by normal forms
+    def proof(self, claim: Claim) -> Outcome:
+        """Every cell in turn. Raises Late, Unprovable, UnsupportedNode."""
+        known = [(b - a, NOT_BELOW) for keys in self.ascending for a, b in itertools.pairwise(keys)]
+        todo: list[list[Assumption]] = [known]
+        done = 0
+        while todo:
+            if time.perf_counter() > self.deadline:
+                raise Late
+            cell = todo.pop()
+            normal = self.normal(cell)
+            if normal is None:  # the assumptions contradict each other
+                continue
+            try:
+                rest = normal.plus(normal(claim.traced), normal(self.declared(claim, CellJudge(normal))), -1)
+            except Split as split:
+                todo += [[*cell, *finer] for finer in split.cells]
+                continue
+            if rest.is_zero:
+                done += 1
+            elif (finer := self._finer(normal, rest.over, rest.under)) is not None:
+                todo += [[*cell, *more] for more in finer]
+            else:
+                return self._unequal(claim, cell, normal, rest.over)
+        return Outcome("proved", "one normal form" if done == 1 else f"{done} cells")
+
+    def normal(self, cell: Sequence[Assumption]) -> Normal | None:
+        """Normal forms in a cell, its equations solved; None where nothing satisfies it."""
+        fixed: dict[sp.Symbol, sp.Expr] = {}
+        while True:
+            normal = Normal(self.atoms, Facts(), fixed=fixed)
+            for u, signs in cell:
+                form = normal.polynomial(u)
+                possible = normal.sign(form) & signs
+                if not possible:
+                    return None
+                if not normal.sign(form) <= signs:
+                    normal = Normal(self.atoms, normal.facts.given([(form, signs)]), fixed=fixed)
+            equations = [(base, at) for base, at, _ in normal.facts.known
+                         if normal.facts.signs({**dict(base), **({(): at} if at else {})}) == NONE]  # fmt: skip
+            solution = next((s for base, at in equations if (s := self._solved(dict(base), at, fixed))), None)
+            if solution is None:
+                return normal
+            fixed = {**{s: e.xreplace(dict([solution])) for s, e in fixed.items()}, solution[0]: solution[1]}
+
+    def _solved(self, base: Poly, offset: object, fixed: dict) -> tuple[sp.Symbol, sp.Expr] | None:
+        """A symbol that an equation base + offset = 0 determines, and its value."""
+        names = {k: w for w, k in self.atoms.places.items()}
+        used = [k for m in base for k, _ in m]
+        if not all(isinstance(names[k], sp.Expr) for k in used):
+            return None
+        terms = {m: sp.Rational(c.numerator, c.denominator) * sp.Mul(*(names[k] ** e for k, e in m)) for m, c in base.items()}
+        for m in base:
+            if len(m) == 1 and m[0][1] == 1 and used.count(m[0][0]) == 1 and isinstance(s := names[m[0][0]], sp.Symbol):
+                rest = sp.Add(*(t for n, t in terms.items() if n != m), sp.Rational(str(offset)))
+                return s, -rest / terms[m].coeff(s)
+        return None
+
+    def _finer(self, normal: Normal, *polynomials: Poly) -> list[list[Assumption]] | None:
+        """Cells that decide something of what is left."""
+        for p in polynomials:
+            for m in p:
+                for k, _ in m:
+                    if k in normal.open:
+                        return self._parts(normal, normal.open[k])
+        return None
+
+    def _parts(self, normal: Normal, e: sp.Expr) -> list[list[Assumption]]:
+        inner = [*e.args[0].atoms(Upper)] if isinstance(e, Pos) else [e]
+        for u in sorted(inner, key=sp.default_sort_key):
+            if len(left := self._left(normal, u)) > 1:
+                return [[(a - b, NOT_BELOW) for b in left if b is not a] for a in left]
+        for p in sorted(e.atoms(Pos), key=lambda p: (sp.count_ops(p), sp.default_sort_key(p))):
+            if len(normal.signs_of(normal(p.args[0])) & NOT_ABOVE) and 1 in normal.signs_of(normal(p.args[0])):
+                return [[(p.args[0], PLUS)], [(p.args[0], NOT_ABOVE)]]
+        raise Unprovable("a choice that no sign decides")
+
+    def _left(self, normal: Normal, u: sp.Expr) -> tuple[sp.Expr, ...]:
+        form = normal(u).over
+        ((m, _),) = form.items() if len(form) == 1 else [((), 0)]
+        e = normal.open.get(m[0][0]) if len(m) == 1 and form != ONE else None
+        return e.args if isinstance(e, Upper) else ()
+
+    def _unequal(self, claim: Claim, cell: Sequence[Assumption], normal: Normal, rest: Poly) -> Outcome:
+        """Two different normal forms: a point of the cell at which they differ, if one is found."""
+        draw = random.Random(len(cell))  # noqa: S311
+        for _ in range(TRIES):
+            point = points.sample((X, G, *self.symbols), self.ascending, draw)
+            try:
+                for s, e in normal.fixed.items():
+                    point = Point({**point.values, s: point(e)})
+                if all(point.signs(u) <= signs for u, signs in cell) and (found := self._differs(claim, point)):
+                    return Outcome("failed", found)
+            except NoNumber:
+                continue
+        return Outcome("checked", f"a difference of {len(rest)} terms in the normal forms, no point where it shows")
