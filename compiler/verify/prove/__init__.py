@@ -8,31 +8,21 @@ the declaration are the referee's own (`declared`). It says nothing on rounding,
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import sympy as sp
 
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.verify.load import Text
-from learnact.compiler.verify.prove.cells import Prover, Verdict
+from learnact.compiler.verify.prove.assumptions import assumptions
+from learnact.compiler.verify.prove.cells import Prover
 from learnact.compiler.verify.prove.normal import note_units
 from learnact.compiler.verify.prove.literals import Literals
 from learnact.compiler.verify.prove.trace import Claim, Tracer, stand_ins
+from learnact.compiler.verify.report import Identity
 
 SECONDS = 20.0
 """Time limit of one proof."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """One identity of an emitted file, and how it stands."""
-
-    what: str  # F, dF/dx, dF/d(parameter), or a helper
-    situations: tuple[str, ...]  # in which the file computes it so
-    verdict: Verdict
-    detail: str
-    seconds: float
 
 
 def prove(activation: Activation, source: str, *, seconds: float = SECONDS) -> tuple[Identity, ...]:
@@ -58,7 +48,7 @@ def proofs(activation: Activation, source: str, seconds: float) -> list[Identity
         begin = time.perf_counter()
         outcome = prover(Claim(what, by, traced, tuple(situations)))
         found.append(Identity(what, tuple(situations), outcome.verdict, outcome.detail, time.perf_counter() - begin))
-    return found
+    return [*found, *assumptions(tracer)]
 
 
 def _with_derivatives(activation: Activation) -> list[sp.Expr]:

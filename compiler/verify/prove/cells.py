@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from fractions import Fraction
 
 import mpmath
 import sympy as sp
@@ -20,11 +20,10 @@ from learnact.compiler.verify.prove.facts import NONE, NOT_ABOVE, NOT_BELOW, PLU
 from learnact.compiler.verify.prove.nodes import Pos, Upper, of_declaration
 from learnact.compiler.verify.prove.normal import Atoms, Normal, Unprovable
 from learnact.compiler.verify.prove.points import NoNumber, Point
-from learnact.compiler.verify.prove.polynomial import ONE, Poly
+from learnact.compiler.verify.prove.polynomial import ONE, Poly, without_common_factor
 from learnact.compiler.verify.prove.trace import Claim, G
+from learnact.compiler.verify.report import Verdict
 from learnact.errors import UnsupportedNode
-
-Verdict = Literal["proved", "checked", "failed"]
 
 SAMPLES = 12  # random points
 TRIES = 400  # random points in search of one in a given cell
@@ -62,6 +61,7 @@ class Prover:
     ascending: Sequence[Sequence[sp.Symbol]]
     seconds: float
     atoms: Atoms = field(default_factory=Atoms)
+    forms: dict[sp.Expr, Poly] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[sp.Symbol, ...]:
@@ -131,7 +131,7 @@ class Prover:
     # by normal forms
     def proof(self, claim: Claim) -> Outcome:
         """Every cell in turn. Raises Late, Unprovable, UnsupportedNode."""
-        known = [(b - a, NOT_BELOW) for keys in self.ascending for a, b in itertools.pairwise(keys)]
+        known = [(b - a, NOT_BELOW) for keys in self.ascending for a, b in itertools.combinations(keys, 2)]
         todo: list[list[Assumption]] = [known]
         done = 0
         while todo:
@@ -146,7 +146,7 @@ class Prover:
             except Split as split:
                 todo += [[*cell, *finer] for finer in split.cells]
                 continue
-            if rest.is_zero:
+            if rest.is_zero or normal.facts.signs(without_common_factor(rest.over)) == NONE:
                 done += 1
             elif (finer := self._finer(normal, rest.over, rest.under)) is not None:
                 todo += [[*cell, *more] for more in finer]
@@ -160,20 +160,27 @@ class Prover:
         while True:
             normal = Normal(self.atoms, Facts(), fixed=fixed)
             for u, signs in cell:
-                form = normal.polynomial(u)
+                form = self._form(u, normal)
                 possible = normal.sign(form) & signs
                 if not possible:
                     return None
                 if not normal.sign(form) <= signs:
-                    normal = Normal(self.atoms, normal.facts.given([(form, signs)]), fixed=fixed)
-            equations = [(base, at) for base, at, _ in normal.facts.known
-                         if normal.facts.signs({**dict(base), **({(): at} if at else {})}) == NONE]  # fmt: skip
-            solution = next((s for base, at in equations if (s := self._solved(dict(base), at, fixed))), None)
+                    normal.facts.assume(form, signs)
+            normal.forget()  # forms made before all was known
+            solution = next((s for base, at in normal.facts.equations() if (s := self._solved(dict(base), at))), None)
             if solution is None:
                 return normal
             fixed = {**{s: e.xreplace(dict([solution])) for s, e in fixed.items()}, solution[0]: solution[1]}
 
-    def _solved(self, base: Poly, offset: object, fixed: dict) -> tuple[sp.Symbol, sp.Expr] | None:
+    def _form(self, u: sp.Expr, normal: Normal) -> Poly:
+        """What has the sign of u; remembered where no cell changes it."""
+        if normal.fixed or u.has(Pos, Upper):
+            return normal.polynomial(u)
+        if u not in self.forms:
+            self.forms[u] = normal.polynomial(u)
+        return self.forms[u]
+
+    def _solved(self, base: Poly, offset: Fraction) -> tuple[sp.Symbol, sp.Expr] | None:
         """A symbol that an equation base + offset = 0 determines, and its value."""
         names = {k: w for w, k in self.atoms.places.items()}
         used = [k for m in base for k, _ in m]

@@ -170,11 +170,18 @@ class Declared:
         return order
 
     def _chain(self, values: Sequence[sp.Expr], slopes: Sequence[sp.Expr]) -> int:
+        """The winner by comparing one after another; what follows from the comparisons is noted too. Raises Split."""
         leader = 0
+        leads: dict[int, Signs] = {}  # argument -> signs of the leader's lead over it
         for k in range(1, len(values)):
             lead = self.sign(values[k] - values[leader])
-            if lead > 0 or (lead == 0 and self.sign(slopes[k] - slopes[leader]) < 0):
+            ahead = lead > 0 or (lead == 0 and self.sign(slopes[k] - slopes[leader]) < 0)
+            if ahead:
+                leads = {**{j: PLUS if lead > 0 else s for j, s in leads.items()}, leader: frozenset((lead,))}
                 leader = k
+            else:
+                leads[k] = frozenset((-lead,))
+        implied = [(values[leader] - values[j], s) for j, s in leads.items()]
+        if not all(self.judge.signs(u) <= s for u, s in implied):
+            raise Split([implied])
         return leader
-
-

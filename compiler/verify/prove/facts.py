@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from learnact.compiler.verify.prove.polynomial import Monomial, Poly
@@ -28,19 +27,16 @@ def flipped(signs: Signs) -> Signs:
     return frozenset(-s for s in signs)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Facts:
-    """(base, offset, signs that base + offset may have), in the order in which they were assumed."""
+    """Signs that base + offset may have, by base."""
 
-    known: tuple[tuple[Base, Fraction, Signs], ...] = ()
+    known: dict[Base, list[tuple[Fraction, Signs]]] = field(default_factory=dict)
 
-    def given(self, assumptions: Sequence[tuple[Poly, Signs]]) -> Facts:
-        """These and more."""
-        more = []
-        for p, signs in assumptions:
-            base, offset, way = split(p)
-            more.append((base, offset, signs if way > 0 else flipped(signs)))
-        return Facts((*self.known, *more))
+    def assume(self, p: Poly, signs: Signs) -> None:
+        """Take p to have one of these signs."""
+        base, offset, way = split(p)
+        self.known.setdefault(base, []).append((offset, signs if way > 0 else flipped(signs)))
 
     def signs(self, p: Poly) -> Signs:
         """The signs that p may have."""
@@ -50,10 +46,14 @@ class Facts:
             return PLUS if p[()] > 0 else MINUS
         base, offset, way = split(p)
         possible = ALL
-        for other, at, signs in self.known:
-            if other == base:
-                possible &= moved(signs, offset - at)
+        for at, signs in self.known.get(base, ()):
+            possible &= moved(signs, offset - at)
         return possible if way > 0 else flipped(possible)
+
+    def equations(self) -> list[tuple[Base, Fraction]]:
+        """(base, offset) of which the sum is known to be 0."""
+        return [(base, at) for base, found in self.known.items() for at, _ in found
+                if self.signs({**dict(base), **({(): at} if at else {})}) == NONE]  # fmt: skip
 
 
 def moved(signs: Signs, distance: Fraction) -> Signs:

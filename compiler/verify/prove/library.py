@@ -224,7 +224,7 @@ def language_for(kind: type[Tensor], program: tuple[int, int], grid: tuple[int, 
             "load": load, "store": store, "where": where, "arange": arange, "full": full,
             "maximum": either(nodes.upper), "minimum": either(nodes.lower),
             "PropagateNan": SimpleNamespace(ALL=None), "zeros": lambda shape, _: base.new_full(shape, 0),
-            "sum": lambda t, axis: t.sum(axis), "reshape": lambda t, shape: t.view(shape),
+            "sum": lambda t, axis: t.sum(axis), "max": lambda t, axis: t.like(np.array([nodes.upper(*t.cells)])[0]), "reshape": lambda t, shape: t.view(shape),
         },
     )  # fmt: skip
     powers = {"pow": lambda a, b: a**b}

@@ -43,13 +43,19 @@ class Where(_Real):
 class Whole(_Real):
     """floor(u)."""
 
+    @classmethod
+    def eval(cls, u: sp.Expr) -> sp.Expr | None:
+        return sp.floor(u) if u.is_Rational else None
+
 
 def upper(*arguments: sp.Expr) -> sp.Expr:
     """The largest argument, nested maxima made one."""
     flat: dict[sp.Expr, None] = {}
     for a in arguments:
         flat |= dict.fromkeys(a.args if isinstance(a, Upper) else (a,))
-    return Upper(*sorted(flat, key=sp.default_sort_key)) if len(flat) > 1 else next(iter(flat))
+    numbers = [a for a in flat if a.is_Rational]
+    fields = [a for a in flat if not a.is_Rational] + ([max(numbers)] if numbers else [])
+    return Upper(*sorted(fields, key=sp.default_sort_key)) if len(fields) > 1 else fields[0]
 
 
 def where(c: sp.Expr, a: sp.Expr, b: sp.Expr) -> sp.Expr:
@@ -74,6 +80,15 @@ def magnitude(u: sp.Expr) -> sp.Expr:
     return u * sign(u)
 
 
+def relu(u: sp.Expr) -> sp.Expr:
+    """The positive part; of a sign, whether it is 1."""
+    if u.is_Add and len(u.args) == 2:
+        inner = next((a.args[0] for a in u.args if isinstance(a, Pos)), None)
+        if inner is not None and u == sign(inner):
+            return Pos(inner)
+    return u * Pos(u)
+
+
 def equal(u: sp.Expr, v: sp.Expr) -> sp.Expr:
     """1 where u = v."""
     return 1 - Pos(u - v) - Pos(v - u)
@@ -92,7 +107,7 @@ ELEMENTARY: dict[str, type[sp.Function]] = {
 COMPOSED = {
     "abs": magnitude,
     "sign": sign,
-    "relu": lambda u: u * Pos(u),
+    "relu": relu,
     "floor": Whole,
     "round": lambda u: Whole(u + sp.Rational(1, 2)),  # differs at halves alone
     "sqrt": sp.sqrt,

@@ -105,6 +105,10 @@ class Normal:
             self.known[e] = self._of(e)
         return self.known[e]
 
+    def forget(self) -> None:
+        """Make every form anew: more is known now."""
+        self.known, self.open = {}, {}
+
     def polynomial(self, e: sp.Expr) -> Poly:
         """The numerator over a positive denominator: has the sign of e. Raises Unprovable."""
         q = self(e)

@@ -81,3 +81,14 @@ def key(p: Poly) -> tuple[tuple[Monomial, Fraction], ...]:
 def is_number(p: Poly) -> bool:
     """Whether no generator occurs."""
     return not p or (len(p) == 1 and () in p)
+
+
+def without_common_factor(p: Poly) -> Poly:
+    """p over the largest monomial that divides all its terms."""
+    if not p:
+        return p
+    common = dict(next(iter(p)))
+    for m in p:
+        powers = dict(m)
+        common = {k: min(e, powers[k]) for k, e in common.items() if k in powers}
+    return multiply(p, {tuple(sorted((k, -e) for k, e in common.items() if e)): Fraction(1)})

@@ -125,6 +125,8 @@ class Tensor:
         return len(self.cells)
 
     def __bool__(self) -> bool:
+        if all(e.is_Rational for e in self.cells.reshape(-1)) and self.cells.size == 1:
+            return bool(self.cells.reshape(-1)[0] != 0)
         raise Undecided("the file's Python code depends on the values in a tensor")
 
     def __iter__(self) -> Any:
@@ -205,6 +207,8 @@ class Tensor:
     __hash__ = object.__hash__
 
     def __and__(self, other: Any) -> Any:
+        if self.dtype == INT32 and other == 1:  # whether odd
+            return self.mapped(lambda a: a - 2 * nodes.Whole(a / 2))
         return self.mapped(lambda a, b: a * b, other)
 
     def __or__(self, other: Any) -> Any:

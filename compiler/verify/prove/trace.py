@@ -275,7 +275,7 @@ def _launchable(space: dict[str, Any], kind: type[Tensor]) -> None:
 
             return launch
 
-    space["tl"] = library.language_for(kind, (0, 0), (1, 1))["tl"]
+    space.update(library.language_for(kind, (0, 0), (1, 1)))
     kernels = Launcher("_forward_kernel"), Launcher("_backward_kernel")
     space["_kernels"] = lambda: kernels
 
