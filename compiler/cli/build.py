@@ -109,7 +109,9 @@ def check(folder: Path | None, form: str) -> int:
 @click.command()
 @declares(many=True)
 @click.option("--quick", is_flag=True, help="No compiler: the traced graph is run as it is; with --against it is not.")
-@click.option("--prove", is_flag=True, help="Prove F and its derivatives equal to the declaration; a table of identities.")
+@click.option(
+    "--prove", is_flag=True, help="Prove F and its derivatives equal to the declaration; a table of identities."
+)
 @click.option("--against", metavar="TEXT", help=AGAINST_HELP)
 @json_option
 def verify(quick: bool, prove: bool, against: str | None, form: str, **words: Any) -> int:

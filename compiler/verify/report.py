@@ -125,4 +125,7 @@ def identity_table(proofs: Sequence[Identity]) -> list[str]:
     rows = [("", "identity", "s", "", "")]
     rows += [(p.verdict, p.what, f"{p.seconds:.2f}", p.detail, "; ".join(p.situations)) for p in proofs]
     widths = [max(len(row[k]) for row in rows) for k in range(3)]
-    return [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}{'  in: ' if e else ''}{e}".rstrip() for a, b, c, d, e in rows]
+    return [
+        f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}{'  in: ' if e else ''}{e}".rstrip()
+        for a, b, c, d, e in rows
+    ]

@@ -8,6 +8,7 @@ the declaration are the referee's own (`declared`). It says nothing on rounding,
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import sympy as sp
 
@@ -24,31 +25,35 @@ from learnact.compiler.verify.report import Identity
 SECONDS = 20.0
 """Time limit of one proof."""
 
+LONGEST = 300
+"""Characters of an exception's message that a report repeats."""
+
 
 def prove(activation: Activation, source: str, *, seconds: float = SECONDS) -> tuple[Identity, ...]:
-    """Prove every identity of an emitted file, none for longer than `seconds`."""
-    return tuple(proofs(activation, source, seconds))
+    """Every identity of an emitted file, none tried for longer than `seconds`. Raises SyntaxError."""
+    return tuple(proofs(activation, source, seconds=seconds))
 
 
-def proofs(activation: Activation, source: str, seconds: float) -> list[Identity]:
-    """The identities one by one."""
+def proofs(activation: Activation, source: str, *, seconds: float = SECONDS) -> Iterator[Identity]:
+    """The same, one by one. What the file computes in several situations by one expression is one identity."""
     tracer = Tracer(activation, Text.of(source).body, Literals(_with_derivatives(activation)), stand_ins())
-    claims: dict[tuple, list[str]] = {}
-    found = []
+    claims: dict[Claim, list[str]] = {}
     for situation in tracer.situations:
+        begin = time.perf_counter()
         try:
             for claim in tracer.claims(situation):
                 claims.setdefault(claim, []).append(situation.name)
         except Exception as err:
-            words = " ".join(f"{type(err).__name__}: {err}".split())
-            found.append(Identity("trace", (situation.name,), "failed", words, 0.0))
+            words = " ".join(f"{type(err).__name__}: {err}".split())[:LONGEST]
+            yield Identity("trace", (situation.name,), "failed", words, time.perf_counter() - begin)
     prover = Prover(activation, tracer.ascending, seconds)
-    note_units(prover.atoms, [activation.function, *(e for _, _, e in claims)])
-    for (what, by, traced), situations in claims.items():
+    note_units(prover.atoms, [activation.function, *(claim.traced for claim in claims)])
+    for claim, situations in claims.items():
         begin = time.perf_counter()
-        outcome = prover(Claim(what, by, traced, tuple(situations)))
-        found.append(Identity(what, tuple(situations), outcome.verdict, outcome.detail, time.perf_counter() - begin))
-    return [*found, *assumptions(tracer)]
+        outcome = prover(claim)
+        seconds_used = time.perf_counter() - begin
+        yield Identity(claim.what, tuple(situations), outcome.verdict, outcome.detail, seconds_used)
+    yield from assumptions(tracer)
 
 
 def _with_derivatives(activation: Activation) -> list[sp.Expr]:

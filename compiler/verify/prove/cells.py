@@ -142,7 +142,8 @@ class Prover:
             if normal is None:  # the assumptions contradict each other
                 continue
             try:
-                rest = normal.plus(normal(claim.traced), normal(self.declared(claim, CellJudge(normal))), -1)
+                due = normal(self.declared(claim, CellJudge(normal)))  # first: it splits where the traced form is long
+                rest = normal.plus(normal(claim.traced), due, -1)
             except Split as split:
                 todo += [[*cell, *finer] for finer in split.cells]
                 continue
@@ -186,7 +187,9 @@ class Prover:
         used = [k for m in base for k, _ in m]
         if not all(isinstance(names[k], sp.Expr) for k in used):
             return None
-        terms = {m: sp.Rational(c.numerator, c.denominator) * sp.Mul(*(names[k] ** e for k, e in m)) for m, c in base.items()}
+        terms = {
+            m: sp.Rational(c.numerator, c.denominator) * sp.Mul(*(names[k] ** e for k, e in m)) for m, c in base.items()
+        }
         for m in base:
             if len(m) == 1 and m[0][1] == 1 and used.count(m[0][0]) == 1 and isinstance(s := names[m[0][0]], sp.Symbol):
                 rest = sp.Add(*(t for n, t in terms.items() if n != m), sp.Rational(str(offset)))
@@ -218,6 +221,18 @@ class Prover:
         e = normal.open.get(m[0][0]) if len(m) == 1 and form != ONE else None
         return e.args if isinstance(e, Upper) else ()
 
+    def _exactly(self, rest: Poly, point: Point) -> str | None:
+        """A difference that is a polynomial in x and the parameters, too small to be seen in 40 digits."""
+        names = {k: w for w, k in self.atoms.places.items()}
+        total = Fraction(0)
+        for m, c in rest.items():
+            for k, e in m:
+                if not isinstance(names[k], sp.Symbol):
+                    return None
+                c *= Fraction(str(mpmath.nstr(point(names[k]), 30))) ** e
+            total += c
+        return f"a difference of {len(rest)} terms, at {self._where(point)}" if total else None
+
     def _unequal(self, claim: Claim, cell: Sequence[Assumption], normal: Normal, rest: Poly) -> Outcome:
         """Two different normal forms: a point of the cell at which they differ, if one is found."""
         draw = random.Random(len(cell))  # noqa: S311
@@ -226,7 +241,9 @@ class Prover:
             try:
                 for s, e in normal.fixed.items():
                     point = Point({**point.values, s: point(e)})
-                if all(point.signs(u) <= signs for u, signs in cell) and (found := self._differs(claim, point)):
+                if not all(point.signs(u) <= signs for u, signs in cell):
+                    continue
+                if (found := self._differs(claim, point)) or (found := self._exactly(rest, point)):
                     return Outcome("failed", found)
             except NoNumber:
                 continue

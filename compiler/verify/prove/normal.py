@@ -310,7 +310,9 @@ class Normal:
             w = names[k]
             return w if w is sp.pi else sp.Rational(*_pair(dict(w[2])[()])) ** sp.Rational(1, w[1])  # type: ignore[index]
 
-        number = sp.N(sp.Add(*(sp.Mul(sp.Rational(*_pair(c)), *(value(k) ** e for k, e in m)) for m, c in p.items())), 60)
+        number = sp.N(
+            sp.Add(*(sp.Mul(sp.Rational(*_pair(c)), *(value(k) ** e for k, e in m)) for m, c in p.items())), 60
+        )
         return PLUS if number > sp.Float("1e-40") else MINUS if number < -sp.Float("1e-40") else frozenset((-1, 0, 1))
 
     def _positive(self, m: poly.Monomial) -> bool:

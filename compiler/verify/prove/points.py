@@ -60,6 +60,8 @@ class Point:
             return self.values[e]
         if e.is_Rational:
             return mpmath.mpf(int(e.p)) / int(e.q)
+        if e is sp.nan:
+            raise NoNumber("nan")
         if e.is_number:
             return mpmath.mpmathify(sp.N(e, DIGITS))
         if isinstance(e, Where):

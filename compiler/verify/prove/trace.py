@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -35,7 +36,7 @@ SITUATIONS = (
     Situation("eager, differentiated twice", grad_mode=True),
     Situation("forward mode", forward_mode=True),
     Situation("compiled", compiling=True),
-    Situation("compiled, by row", compiling=True, shape=(2, 256)),
+    Situation("compiled, by row", compiling=True, shape=(2, 2, 256)),
     Situation("per channel", shape=(2, 2), channels=2),
     Situation("compiled, per channel", compiling=True, shape=(2, 2), channels=2),
 )
@@ -47,18 +48,20 @@ KERNELS = (
 )
 """Besides, where the file has kernels: a whole tile, and one with a mask."""
 
+LONG = 8
+"""Elements of a row beyond which they share a symbol."""
+
 UNTRACED = ("STARTS", "moments")
 """Data of the file that no formula reads."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a file computes under one name, in one or more situations: `traced` should be what is declared."""
+    """What a file computes under one name: `traced` should be what is declared."""
 
     what: str  # F, dF/dx, dF/d(parameter)
     by: sp.Symbol | None  # of a derivative
     traced: sp.Expr
-    situations: tuple[str, ...]
 
 
 @dataclass
@@ -114,8 +117,8 @@ class Tracer:
             self.ascending[tuple(named[s.name.partition(".")[0]] for s in column)] = None
         return [keys, *others]
 
-    def claims(self, situation: Situation) -> list[tuple[str, sp.Symbol | None, sp.Expr]]:
-        """(name, by, expression) of all that the file computes here. Raises Broken where elements are mixed."""
+    def claims(self, situation: Situation) -> list[Claim]:
+        """All that the file computes here. Raises Broken where elements are mixed."""
         space = self.namespace(situation)
         kind = space["torch"].Tensor
         layout = Layout.of(situation, self.activation)
@@ -124,13 +127,13 @@ class Tracer:
         options = {"channel_dim": -1} if parameters else {}
         value = space[self.activation.names.slug](x, *parameters, **options)
         expect(value.shape == x.shape, f"shape {x.shape} in, {value.shape} out")
-        found = [("F", None, e) for e in layout.elements(value)]
+        found = [Claim("F", None, e) for e in layout.elements(value)]
         if situation.forward_mode:
             return found
         function, context, inputs = value.origin
         slope, *sums = _tuple(function.backward(context, kind(layout.grad)))
         expect(slope.shape == x.shape, f"the gradient of x of shape {x.shape} has shape {slope.shape}")
-        found += [("dF/dx", X, e) for e in layout.elements(slope)]
+        found += [Claim("dF/dx", X, e) for e in layout.elements(slope)]
         return found + layout.gradients(inputs[1:], sums, self.activation)
 
 
@@ -153,8 +156,9 @@ class Layout:
     def of(cls, situation: Situation, activation: Activation) -> Layout:
         """A symbol for every element, or for every row of long rows."""
         shape, channels = situation.shape, situation.channels
-        long = shape[-1] > 8
-        places = np.arange(shape[0])[:, None] + np.zeros(shape, int) if long else np.arange(int(np.prod(shape))).reshape(shape)
+        lead = shape[:-1] if shape[-1] > LONG else shape
+        places = np.arange(math.prod(lead)).reshape(lead)
+        places = np.broadcast_to(places[..., None], shape) if lead != shape else places
         number = int(places.max()) + 1
         xs = [sp.Symbol(f"x.{k}", real=True) for k in range(number)]
         gs = [sp.Symbol(f"grad.{k}", real=True) for k in range(number)]
@@ -173,7 +177,14 @@ class Layout:
             for k in range(number)
         ]
         count = [int((places == k).sum()) for k in range(number)]
-        return cls(np.array(xs, dtype=object)[places], np.array(gs, dtype=object)[places], parameters, canonical, channel, count)
+        return cls(
+            np.array(xs, dtype=object)[places],
+            np.array(gs, dtype=object)[places],
+            parameters,
+            canonical,
+            channel,
+            count,
+        )
 
     def elements(self, result: Any) -> list[sp.Expr]:
         """The different expressions of a result of x's shape, in the declaration's symbols."""
@@ -190,7 +201,7 @@ class Layout:
         expect(not foreign, f"element {k} depends on {', '.join(sorted(map(str, foreign)))} of another")
         return e.xreplace(self.canonical[k])
 
-    def gradients(self, inputs: Sequence[Any], sums: Sequence[Any], activation: Activation) -> list[Any]:
+    def gradients(self, inputs: Sequence[Any], sums: Sequence[Any], activation: Activation) -> list[Claim]:
         """Gradients of all parameters, element by element: chained through what is computed of the parameters first."""
         found = []
         expect(len(sums) == len(inputs), f"{len(sums)} gradients for {len(inputs)} inputs")
@@ -205,7 +216,7 @@ class Layout:
                 whole = sp.Add(*(b * sp.diff(a, symbol) for a, b in pairs if a.has(symbol)))
                 for e in self._apart(whole, c):
                     seen[e] = None
-            found += [(f"dF/d{s.name}", s, e) for e in seen]
+            found += [Claim(f"dF/d{s.name}", s, e) for e in seen]
         return found
 
     def _symbol(self, place: int, c: int, activation: Activation) -> sp.Symbol:
@@ -259,8 +270,9 @@ class _Lift(ast.NodeTransformer):
 
 
 def _launchable(space: dict[str, Any], kind: type[Tensor]) -> None:
-    """Kernels run program by program, on tiles of two elements."""
+    """Kernels run program by program, on tiles of two elements, several rows a program."""
     space["TILE_SIZES"] = dict.fromkeys(space["TILE_SIZES"], 2)
+    space["PROGRAMS"] = 1
 
     class Launcher:
         def __init__(self, name: str) -> None:
