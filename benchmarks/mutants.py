@@ -40,8 +40,8 @@ EACH = 14
 """Mutants of a file."""
 
 PLACES = (
-    "_value", "_gradients", "_features", "_by_pieces", "_value_tile", "_gradients_tile", "_scaled", "_tournament", "_best",
-    "_wins", "_select", "_beats", "_mask", "_leader", "_slope_weights", "_value_by_matrix", "_gradients_by_matrix",
+    "_value", "_gradients", "_features", "_by_pieces", "_value_tile", "_gradients_tile", "_scaled", "_tournament",
+    "_best", "_wins", "_select", "_beats", "_mask", "_leader", "_slope_weights", "_value_by_matrix", "_gradients_by_matrix",
     "_summed", "_sums", "_sin_and_cos", "_sin_and_cos_tile", "_grouped_tile", "forward", "backward",
 )  # fmt: skip
 """Functions that compute what is declared."""
@@ -49,7 +49,8 @@ PLACES = (
 DATA = ("SCALES", "SLOPES")
 
 OPERATORS: dict[type, type] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult}
-COMPARISONS: dict[type, type] = {ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Lt: ast.Gt, ast.LtE: ast.Lt, ast.Eq: ast.NotEq}
+COMPARISONS: dict[type, type] = {ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Lt: ast.Gt, ast.LtE: ast.Lt}
+COMPARISONS[ast.Eq] = ast.NotEq
 SWAPS = {"maximum": "minimum", "minimum": "maximum", "sin": "cos", "cos": "sin", "_larger_tile": "_smaller_tile"}
 
 
@@ -69,7 +70,7 @@ def mutants(activation: Activation, source: str, form: str, count: int) -> Itera
     """So many mutants, chosen by a fixed seed, spread over the functions."""
     tree = ast.parse(source)
     sites = [(place, k) for place, root in _roots(tree) for k in range(len(_edits(root)))]
-    random.Random(activation.names.spec + form).shuffle(sites)  # noqa: S311
+    random.Random(activation.names.spec + form).shuffle(sites)
     turn: dict[str, int] = {}
     ranked = []
     for place, k in sites:
@@ -80,8 +81,8 @@ def mutants(activation: Activation, source: str, form: str, count: int) -> Itera
         root = next(r for p, r in _roots(copied) if p == place)
         change, node, apply = _edits(root)[k]
         apply()
-        statement = next(s for s in ast.walk(root) if isinstance(s, ast.stmt) and node in set(ast.walk(s)) and not
-                         any(isinstance(inner, ast.stmt) and inner is not s and node in set(ast.walk(inner)) for inner in ast.walk(s)))  # fmt: skip
+        around = [s for s in ast.walk(root) if isinstance(s, ast.stmt) and any(n is node for n in ast.walk(s))]
+        statement = around[-1]  # ast.walk meets outer statements first
         line = ast.unparse(statement).splitlines()[0][:120]
         yield Mutant(activation.names.spec, form, place, change, line, ast.unparse(copied))
 
@@ -168,8 +169,9 @@ def main() -> int:
     for spec, form in dict.fromkeys((r["spec"], r["form"]) for r in rows):
         own = [r for r in rows if (r["spec"], r["form"]) == (spec, form)]
         cells.append([spec, form, len(own), sum(r["verdict"] == "caught" for r in own)])
-    survivors = table(["activation", "form", "function", "change", "verdict", "statement"],
-                      [[*(r[k] for k in ("spec", "form", "function", "change", "verdict")), f"`{r['line']}`"] for r in left])  # fmt: skip
+    columns = ("spec", "form", "function", "change", "verdict")
+    lines = [[*(r[k] for k in columns), f"`{r['line']}`"] for r in left]
+    survivors = table([*columns, "statement"], lines)
     text = f"{table(head, cells)}\n\n{len(caught)} of {len(rows)} caught.\n\n{survivors if left else 'None survives.'}"
     print(text)
     if options.out:

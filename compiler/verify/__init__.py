@@ -123,7 +123,7 @@ def verify(
         else:
             log.skip(checks, "the file was not executed, or did not load")
     proofs = prove_file(activation, subject.text.body) if prove and static["imports"] else ()
-    return Report(activation.names.spec, path.name, tuple(log.checks), tuple(log.skipped), proofs)
+    return Report(activation.names.spec, path.name, tuple(log.checks), tuple(log.skipped), proofs=proofs)
 
 
 def _load(subject: Subject, stack: ExitStack) -> Finding:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any, Literal, get_args
 
 Verdict = Literal["proved", "checked", "failed"]
-"""proved: by normal forms; checked: numbers to 40 digits agree, or a helper is within its bound; failed: they differ."""
+"""proved: by normal forms; checked: numbers agree to 25 digits, a helper is within its bound; failed: they differ."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Report:
     file: str  # name of the emitted file
     checks: tuple[Check, ...]
     skipped: tuple[Skipped, ...] = ()  # with the reason of each
-    proofs: tuple[Identity, ...] = ()  # where they were asked for
+    proofs: tuple[Identity, ...] = field(default=(), kw_only=True)  # where they were asked for
 
     @property
     def ok(self) -> bool:
@@ -121,7 +121,7 @@ def tally(proofs: Sequence[Identity]) -> str:
 
 
 def identity_table(proofs: Sequence[Identity]) -> list[str]:
-    """One aligned line an identity: verdict, name, seconds, detail, and the situations in which the file computes it."""
+    """One aligned line an identity: verdict, name, seconds, detail, and the situations in which it is computed."""
     rows = [("", "identity", "s", "", "")]
     rows += [(p.verdict, p.what, f"{p.seconds:.2f}", p.detail, "; ".join(p.situations)) for p in proofs]
     widths = [max(len(row[k]) for row in rows) for k in range(3)]

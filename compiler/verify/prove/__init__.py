@@ -17,8 +17,8 @@ from learnact.compiler.declare.symbols import x
 from learnact.compiler.verify.load import Text
 from learnact.compiler.verify.prove.assumptions import assumptions
 from learnact.compiler.verify.prove.cells import Prover
-from learnact.compiler.verify.prove.normal import note_units
 from learnact.compiler.verify.prove.literals import Literals
+from learnact.compiler.verify.prove.normal import note_units
 from learnact.compiler.verify.prove.trace import Claim, Tracer, stand_ins
 from learnact.compiler.verify.report import Identity
 
@@ -46,7 +46,7 @@ def proofs(activation: Activation, source: str, *, seconds: float = SECONDS) -> 
         except Exception as err:
             words = " ".join(f"{type(err).__name__}: {err}".split())[:LONGEST]
             yield Identity("trace", (situation.name,), "failed", words, time.perf_counter() - begin)
-    prover = Prover(activation, tracer.ascending, seconds)
+    prover = Prover(activation, tuple(tracer.ascending), seconds)
     note_units(prover.atoms, [activation.function, *(claim.traced for claim in claims)])
     for claim, situations in claims.items():
         begin = time.perf_counter()

@@ -70,7 +70,7 @@ def _tested(name: str, situation: Situation, test: Callable[[], tuple[bool, str]
 def _near(tracer: Tracer, name: str, helper: Helper) -> tuple[bool, str]:
     space = tracer.namespace(helper.situation)
     kind = space["torch"].Tensor
-    draw = random.Random(name)  # noqa: S311
+    draw = random.Random(name)
     scales = (helper.reach, 1.0, 0.1)
     numbers = [sp.Rational(int(draw.uniform(-1, 1) * scales[k % 3] * 4096), 4096) for k in range(COUNT)]
     worst = mpmath.mpf(0)
@@ -90,7 +90,7 @@ def _sorts(tracer: Tracer) -> tuple[bool, str]:
     """Keys in ascending order, equal ones in their own, and the others moved alike: on numbers with ties."""
     space = tracer.namespace(COMPILED)
     kind = space["torch"].Tensor
-    draw = random.Random("ascending")  # noqa: S311
+    draw = random.Random("ascending")
     for count in range(COUNT):
         keys = [sp.Integer(draw.randint(0, 1 + count % 5)) for _ in range(2 + count % 6)]
         places = [sp.Integer(k) for k in range(len(keys))]

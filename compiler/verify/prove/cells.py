@@ -8,12 +8,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import mpmath
 import sympy as sp
 
 from learnact.compiler.declare.spec import Activation
-from learnact.compiler.declare.symbols import x as X
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.verify.prove import points
 from learnact.compiler.verify.prove.declared import Assumption, Declared, Split
 from learnact.compiler.verify.prove.facts import NONE, NOT_ABOVE, NOT_BELOW, PLUS, Facts, Signs
@@ -91,11 +92,11 @@ class Prover:
     # by numbers
     def refuted(self, claim: Claim) -> str | None:
         """Where the two differ among random points, half of them at a tie or kink."""
-        draw = random.Random(claim.what)  # noqa: S311  (no secret)
+        draw = random.Random(claim.what)
         kinks = self._kinks(claim)
         self.compared = 0
         for k in itertools.count():
-            point = points.sample((X, G, *self.symbols), self.ascending, draw)
+            point = points.sample((x, G, *self.symbols), self.ascending, draw)
             if k % 2 and kinks:
                 point = points.at_tie(point, draw.choice(kinks)) or point
             if (failure := self._differs(claim, point)) is not None:
@@ -108,7 +109,7 @@ class Prover:
         whole = (of_declaration(self.activation.function), claim.traced)
         found = {p.args[0] for e in whole for p in e.atoms(Pos) if not p.args[0].has(Upper, Pos)}
         found |= {a - b for u in whole[0].atoms(Upper) for a, b in itertools.combinations(u.args, 2)}
-        return sorted((u for u in found if u.has(X)), key=sp.default_sort_key)
+        return sorted((u for u in found if u.has(x)), key=sp.default_sort_key)
 
     def _differs(self, claim: Claim, point: Point) -> str | None:
         try:
@@ -183,7 +184,7 @@ class Prover:
 
     def _solved(self, base: Poly, offset: Fraction) -> tuple[sp.Symbol, sp.Expr] | None:
         """A symbol that an equation base + offset = 0 determines, and its value."""
-        names = {k: w for w, k in self.atoms.places.items()}
+        names: dict[int, Any] = {k: w for w, k in self.atoms.places.items()}
         used = [k for m in base for k, _ in m]
         if not all(isinstance(names[k], sp.Expr) for k in used):
             return None
@@ -223,7 +224,7 @@ class Prover:
 
     def _exactly(self, rest: Poly, point: Point) -> str | None:
         """A difference that is a polynomial in x and the parameters, too small to be seen in 40 digits."""
-        names = {k: w for w, k in self.atoms.places.items()}
+        names: dict[int, Any] = {k: w for w, k in self.atoms.places.items()}
         total = Fraction(0)
         for m, c in rest.items():
             for k, e in m:
@@ -235,9 +236,9 @@ class Prover:
 
     def _unequal(self, claim: Claim, cell: Sequence[Assumption], normal: Normal, rest: Poly) -> Outcome:
         """Two different normal forms: a point of the cell at which they differ, if one is found."""
-        draw = random.Random(len(cell))  # noqa: S311
+        draw = random.Random(len(cell))
         for _ in range(TRIES):
-            point = points.sample((X, G, *self.symbols), self.ascending, draw)
+            point = points.sample((x, G, *self.symbols), self.ascending, draw)
             try:
                 for s, e in normal.fixed.items():
                     point = Point({**point.values, s: point(e)})

@@ -95,7 +95,7 @@ def torch_for(kind: type[Tensor], situation: Situation) -> dict[str, ModuleType]
     def mv(matrix: Any, vector: Any, *, out: Any = None) -> Any:
         return into(out, (matrix * vector).sum(-1))
 
-    def clamp(t: Any, min: Any = None, max: Any = None) -> Any:  # noqa: A002  (torch's names)
+    def clamp(t: Any, min: Any = None, max: Any = None) -> Any:
         t = t if min is None else t.mapped(nodes.upper, min)
         return t if max is None else t.mapped(nodes.lower, max)
 
@@ -224,7 +224,8 @@ def language_for(kind: type[Tensor], program: tuple[int, int], grid: tuple[int, 
             "load": load, "store": store, "where": where, "arange": arange, "full": full,
             "maximum": either(nodes.upper), "minimum": either(nodes.lower),
             "PropagateNan": SimpleNamespace(ALL=None), "zeros": lambda shape, _: base.new_full(shape, 0),
-            "sum": lambda t, axis: t.sum(axis), "max": lambda t, axis: t.like(np.array([nodes.upper(*t.cells)])[0]), "reshape": lambda t, shape: t.view(shape),
+            "sum": lambda t, axis: t.sum(axis), "max": lambda t, _: t.like(np.array([nodes.upper(*t.cells)])[0]),
+            "reshape": lambda t, shape: t.view(shape),
         },
     )  # fmt: skip
     powers = {"pow": lambda a, b: a**b}

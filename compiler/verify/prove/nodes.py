@@ -100,9 +100,10 @@ def either(a: sp.Expr, b: sp.Expr) -> sp.Expr:
 
 
 ELEMENTARY: dict[str, type[sp.Function]] = {
-    name: getattr(sp, name) for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "erfc")
+    name: getattr(sp, name)
+    for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "erfc")
 } | {"sigmoid": sigmoid, "softplus": softplus}  # fmt: skip
-"""Smooth functions of one argument by the name that torch, Triton and its libdevice share; a new one is one word here."""
+"""Smooth functions of one argument by the name that torch, Triton and its libdevice share; a new one is one word."""
 
 COMPOSED = {
     "abs": magnitude,

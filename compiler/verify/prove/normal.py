@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
+from typing import Any
 
 import sympy as sp
 
@@ -299,16 +300,16 @@ class Normal:
 
     def _is_number(self, m: poly.Monomial) -> bool:
         """Whether a monomial is a number, such as sqrt(2) pi."""
-        names = {k: w for w, k in self.atoms.places.items()}
+        names: dict[int, Any] = {k: w for w, k in self.atoms.places.items()}
         return all(names[k] is sp.pi or (isinstance(names[k], tuple) and names[k][0] == "root"
                    and poly.is_number(dict(names[k][2]))) for k, _ in m)  # fmt: skip
 
     def _number(self, p: Poly) -> frozenset[int]:
-        names = {k: w for w, k in self.atoms.places.items()}
+        names: dict[int, Any] = {k: w for w, k in self.atoms.places.items()}
 
         def value(k: int) -> sp.Expr:
             w = names[k]
-            return w if w is sp.pi else sp.Rational(*_pair(dict(w[2])[()])) ** sp.Rational(1, w[1])  # type: ignore[index]
+            return w if w is sp.pi else sp.Rational(*_pair(dict(w[2])[()])) ** sp.Rational(1, w[1])
 
         number = sp.N(
             sp.Add(*(sp.Mul(sp.Rational(*_pair(c)), *(value(k) ** e for k, e in m)) for m, c in p.items())), 60

@@ -67,6 +67,7 @@ class Tensor:
 
     exact: Callable[[float], sp.Expr]  # of the file that is traced; set on a subclass
     situation: Any
+    origin: Any = None  # (Function, ctx, inputs) of the result of a Function
 
     def __init__(self, cells: Any, dtype: Dtype = FLOAT32, dense: bool = True) -> None:
         array = np.empty(np.shape(cells), dtype=object)
@@ -138,8 +139,11 @@ class Tensor:
     # elements
     def mapped(self, function: Callable[..., sp.Expr], *others: Any, dtype: Dtype | None = None) -> Any:
         """The function of corresponding elements."""
-        arrays = [self.cells, *(o.cells if isinstance(o, Tensor) else _filled((), cell(o, self.exact)) for o in others)]
-        arrays = np.broadcast_arrays(*arrays)
+        operands_of = [
+            self.cells,
+            *(o.cells if isinstance(o, Tensor) else _filled((), cell(o, self.exact)) for o in others),
+        ]
+        arrays: Any = np.broadcast_arrays(*operands_of)
         seen: dict[Any, sp.Expr] = {}
         out = np.empty(arrays[0].shape, dtype=object)
         flat = out.reshape(-1)

@@ -20,7 +20,7 @@ import numpy as np
 import sympy as sp
 
 from learnact.compiler.declare.spec import Activation
-from learnact.compiler.declare.symbols import x as X
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.verify.ledger import Broken, expect
 from learnact.compiler.verify.prove import library, nodes
 from learnact.compiler.verify.prove.library import Situation
@@ -93,14 +93,14 @@ class Tracer:
         kind = type("Tensor", (Tensor,), {"exact": staticmethod(self.literals), "situation": situation})
         modules = library.torch_for(kind, situation)
 
-        def load(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> ModuleType:  # noqa: A002
+        def load(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> ModuleType:
             if name.partition(".")[0] == "torch":
                 return modules[name]
             return builtins.__import__(name, globals, locals, fromlist, level)
 
         space: dict[str, Any] = {"__name__": "traced", "__builtins__": {**vars(builtins), "__import__": load}}
         space["_exact"] = self.literals
-        exec(self.code, space)  # noqa: S102  (the referee executes such files; imports were checked)
+        exec(self.code, space)
         for name, meaning in self.stands_for.items():
             if name in space:
                 space[name] = meaning
@@ -122,18 +122,18 @@ class Tracer:
         space = self.namespace(situation)
         kind = space["torch"].Tensor
         layout = Layout.of(situation, self.activation)
-        x = kind(layout.x, dense=situation.contiguous)
+        at = kind(layout.x, dense=situation.contiguous)
         parameters = [kind(cells) for cells in layout.parameters]
         options = {"channel_dim": -1} if parameters else {}
-        value = space[self.activation.names.slug](x, *parameters, **options)
-        expect(value.shape == x.shape, f"shape {x.shape} in, {value.shape} out")
+        value = space[self.activation.names.slug](at, *parameters, **options)
+        expect(value.shape == at.shape, f"shape {at.shape} in, {value.shape} out")
         found = [Claim("F", None, e) for e in layout.elements(value)]
         if situation.forward_mode:
             return found
         function, context, inputs = value.origin
         slope, *sums = _tuple(function.backward(context, kind(layout.grad)))
-        expect(slope.shape == x.shape, f"the gradient of x of shape {x.shape} has shape {slope.shape}")
-        found += [Claim("dF/dx", X, e) for e in layout.elements(slope)]
+        expect(slope.shape == at.shape, f"the gradient of x of shape {at.shape} has shape {slope.shape}")
+        found += [Claim("dF/dx", x, e) for e in layout.elements(slope)]
         return found + layout.gradients(inputs[1:], sums, self.activation)
 
 
@@ -169,11 +169,11 @@ class Layout:
         parameters, rest = [], iter(own)
         for vector in activation.parameters:
             rows = [next(rest) for _ in vector.symbols]
-            cells = np.array(rows + [[None] * channels], dtype=object)[:-1]
+            cells = np.array([*rows, [None] * channels], dtype=object)[:-1]
             parameters.append(cells if channels > 1 else cells[:, 0])
         channel = [int(k % channels) for k in range(number)]
         canonical = [
-            {xs[k]: X, gs[k]: G, **{row[channel[k]]: s for row, s in zip(own, activation.symbols, strict=True)}}
+            {xs[k]: x, gs[k]: G, **{row[channel[k]]: s for row, s in zip(own, activation.symbols, strict=True)}}
             for k in range(number)
         ]
         count = [int((places == k).sum()) for k in range(number)]
@@ -282,7 +282,7 @@ def _launchable(space: dict[str, Any], kind: type[Tensor]) -> None:
             def launch(*arguments: Any, num_warps: int, enable_fp_fusion: bool, **constants: Any) -> None:
                 given = [library.Pointer(a.cells.reshape(-1)) if isinstance(a, Tensor) else a for a in arguments]
                 for program in itertools.product(*map(range, grid)):
-                    space.update(library.language_for(kind, program, grid))
+                    space.update(library.language_for(kind, (program[0], program[1]), grid))
                     space[self.name](*given, **constants)
 
             return launch
