@@ -41,8 +41,8 @@ EACH = 14
 
 PLACES = (
     "_value", "_gradients", "_features", "_by_pieces", "_value_tile", "_gradients_tile", "_scaled", "_tournament",
-    "_best", "_wins", "_select", "_beats", "_mask", "_leader", "_slope_weights", "_value_by_matrix", "_gradients_by_matrix",
-    "_summed", "_sums", "_sin_and_cos", "_sin_and_cos_tile", "_grouped_tile", "forward", "backward",
+    "_best", "_wins", "_select", "_beats", "_mask", "_leader", "_slope_weights", "_value_by_matrix",
+    "_gradients_by_matrix", "_summed", "_sums", "_sin_and_cos", "_sin_and_cos_tile", "_grouped_tile", "forward", "backward",
 )  # fmt: skip
 """Functions that compute what is declared."""
 

@@ -66,6 +66,7 @@ class Prover:
 
     @property
     def symbols(self) -> tuple[sp.Symbol, ...]:
+        """The parameters' symbols."""
         return self.activation.symbols
 
     def __call__(self, claim: Claim) -> Outcome:

@@ -123,7 +123,7 @@ class Declared:
         return next((piece for piece, condition in e.args if self.holds(condition)), sp.nan)
 
     def holds(self, c: sp.Basic) -> bool:
-        """Whether a condition holds just before x."""
+        """Whether a condition holds just before x. Raises Split, UnsupportedNode."""
         if c in (sp.true, sp.false):
             return bool(c == sp.true)
         if isinstance(c, sp.And):
@@ -137,7 +137,7 @@ class Declared:
         raise UnsupportedNode(f"the prover has no rule for the condition {c}; add one to verify/prove/declared.py")
 
     def winner(self, e: sp.Expr) -> sp.Expr:
-        """The argument that leads just before x."""
+        """The argument that leads just before x. Raises Split."""
         way = 1 if isinstance(e, sp.Max) else -1
         fields = tie_order(e.args, self.symbols)
         values = [way * self.before(a) for a in fields]

@@ -48,6 +48,7 @@ class Context:
     saved_tensors: tuple[Any, ...] = ()
 
     def save_for_backward(self, *saved: Any) -> None:
+        """Keep tensors."""
         self.saved_tensors = saved
 
     save_for_forward = save_for_backward
@@ -62,6 +63,7 @@ class Function:
 
     @classmethod
     def apply(cls, *inputs: Any) -> Any:
+        """Run the forward; the result keeps what its backward needs."""
         out = cls.forward(*inputs)
         context = Context()
         cls.setup_context(context, inputs, out)

@@ -38,6 +38,7 @@ class Quotient:
 
     @property
     def is_zero(self) -> bool:
+        """Whether this is 0."""
         return not self.over
 
 
@@ -59,7 +60,7 @@ class Atoms:
         return self.places[what]
 
     def times(self, p: Poly, q: Poly) -> Poly:
-        """The product, with every relation used."""
+        """The product, with every relation used. Raises Unprovable where it grows too long."""
         out = multiply(p, q)
         if len(out) > WIDEST:
             raise Unprovable(f"more than {WIDEST} terms")
@@ -227,7 +228,7 @@ class Normal:
         return parts
 
     def exponential(self, q: Quotient) -> Quotient:
-        """exp of a sum as a product."""
+        """exp of a sum as a product. Raises Unprovable."""
         out: Poly = dict(ONE)
         if q.under != ONE:
             return self._atom(("exp", self._name(q)), positive=True)

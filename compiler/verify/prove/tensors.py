@@ -23,6 +23,7 @@ class Dtype:
 
     @property
     def is_floating_point(self) -> bool:
+        """Whether numbers are rounded."""
         return self.name.startswith(("float", "bfloat"))
 
 
@@ -41,7 +42,7 @@ class Undecided(Exception):
 
 
 def cell(value: Any, exact: Callable[[float], sp.Expr]) -> sp.Expr:
-    """A number of Python, or an expression, as an expression."""
+    """A number of Python, or an expression, as an expression. Raises TypeError for anything else."""
     if isinstance(value, sp.Basic):
         return value
     if isinstance(value, (bool, int, np.integer, np.bool_)):
@@ -88,36 +89,46 @@ class Tensor:
 
     @property
     def shape(self) -> Size:
+        """The shape."""
         return Size(self.cells.shape)
 
     @property
     def is_cuda(self) -> bool:
+        """Whether the situation is on CUDA."""
         return bool(self.situation.cuda)
 
     @property
     def is_cpu(self) -> bool:
+        """Whether it is not."""
         return not self.is_cuda
 
     @property
     def device(self) -> Device:
+        """The device of the situation."""
         return Device("cuda" if self.is_cuda else "cpu")
 
     def dim(self) -> int:
+        """As in torch."""
         return self.cells.ndim
 
     def numel(self) -> int:
+        """The product of all lengths."""
         return int(self.cells.size)
 
     def is_floating_point(self) -> bool:
+        """Whether numbers are rounded."""
         return self.dtype.is_floating_point
 
     def is_contiguous(self) -> bool:
+        """As in torch."""
         return self.dense
 
     def untyped_storage(self) -> None:
+        """As in torch."""
         return None
 
     def stride(self, dim: int | None = None) -> Any:
+        """As in torch."""
         sizes = self.shape
         strides = tuple(math.prod(sizes[d + 1 :]) for d in range(len(sizes)))
         return strides if dim is None else strides[dim]
@@ -134,6 +145,7 @@ class Tensor:
         return iter(self.unbind())
 
     def tolist(self) -> list[Any]:
+        """As in torch."""
         return self.cells.tolist()
 
     # elements
@@ -230,75 +242,95 @@ class Tensor:
         return lambda: self.mapped(meaning)
 
     def isnan(self) -> Any:
+        """As in torch."""
         return self.like(_filled(self.shape, sp.S.Zero), BOOL)
 
     def detach(self) -> Any:
+        """As in torch."""
         return self.like(self.cells.copy())
 
     # dtypes, memory, shapes
     def to(self, target: Any = None, *, dtype: Dtype | None = None, copy: bool = False) -> Any:
+        """The same cells, of another dtype; a copy if asked for."""
         return self.like(self.cells.copy() if copy else self.cells, target if isinstance(target, Dtype) else dtype)
 
     def clone(self) -> Any:
+        """As in torch."""
         return self.like(self.cells.copy())
 
     def new_full(self, shape: Sequence[int], value: Any) -> Any:
+        """As in torch."""
         return self.like(_filled(tuple(shape), cell(value, self.exact)))
 
     def new_empty(self, *shape: Any, dtype: Dtype | None = None) -> Any:
+        """As in torch."""
         shape = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
         return self.like(_filled(shape, sp.nan), dtype)
 
     def new_tensor(self, values: Sequence[Any]) -> Any:
+        """As in torch."""
         return self.like(np.array([cell(v, self.exact) for v in values] + [None], dtype=object)[:-1])
 
     def fill_(self, value: Any) -> Any:
+        """As in torch."""
         self.cells[...] = cell(value, self.exact)
         return self
 
     def copy_(self, other: Any) -> Any:
+        """As in torch."""
         self.cells[...] = other.cells
         return self
 
     def as_strided(self, shape: Any, stride: Any) -> Any:
+        """As in torch."""
         if tuple(shape) != self.shape or tuple(stride) != self.stride():
             raise NotImplementedError("as_strided to another shape")
         return self
 
     def view(self, *shape: Any) -> Any:
+        """As in torch."""
         shape = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
         return self.like(self.cells.reshape(shape))
 
     reshape = view
 
     def view_as(self, other: Any) -> Any:
+        """As in torch."""
         return self.view(other.shape)
 
     def flatten(self, start: int, end: int) -> Any:
+        """As in torch."""
         end = end % self.dim()
         return self.view((*self.shape[:start], -1, *self.shape[end + 1 :]))
 
     def unflatten(self, dim: int, sizes: tuple[int, ...]) -> Any:
+        """As in torch."""
         return self.view((*self.shape[:dim], *sizes, *self.shape[dim + 1 :]))
 
     def expand(self, *shape: int) -> Any:
+        """As in torch."""
         shape = tuple(self.shape[d] if n == -1 else n for d, n in enumerate(shape))
         return self.like(np.broadcast_to(self.cells, shape))
 
     def contiguous(self) -> Any:
+        """As in torch."""
         return self.like(self.cells.copy())
 
     def unsqueeze(self, dim: int) -> Any:
+        """As in torch."""
         return self.like(np.expand_dims(self.cells, dim))
 
     def t(self) -> Any:
+        """As in torch."""
         return self.like(self.cells.T)
 
     def unbind(self, dim: int = 0) -> tuple[Any, ...]:
+        """As in torch."""
         moved = np.moveaxis(self.cells, dim, 0)
         return tuple(self.like(moved[k : k + 1].reshape(moved.shape[1:])) for k in range(len(moved)))
 
     def split(self, sizes: Any) -> tuple[Any, ...]:
+        """As in torch."""
         steps = [sizes] * -(-len(self) // sizes) if isinstance(sizes, int) else sizes
         ends = np.cumsum(steps)
         return tuple(self.like(self.cells[e - s : e]) for s, e in zip(steps, ends, strict=True))
@@ -308,6 +340,7 @@ class Tensor:
 
     # sums
     def sum(self, dim: Any = None) -> Any:
+        """As in torch."""
         axes = tuple(range(self.dim())) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
         axes = tuple(d % self.dim() for d in axes)
         rest = [d for d in range(self.dim()) if d not in axes]
@@ -319,12 +352,14 @@ class Tensor:
         return self.like(out.reshape(shape))
 
     def sum_to_size(self, shape: Any) -> Any:
+        """As in torch."""
         shape = tuple(shape)
         lead = self.dim() - len(shape)
         axes = [*range(lead), *(d + lead for d, n in enumerate(shape) if n == 1 and self.shape[d + lead] > 1)]
         return (self.sum(tuple(axes)) if axes else self).view(shape)
 
     def cumsum(self, dim: int) -> Any:
+        """As in torch."""
         return self.like(np.cumsum(self.cells, axis=dim))
 
 

@@ -22,6 +22,7 @@ import sympy as sp
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.verify.ledger import Broken, expect
+from learnact.compiler.verify.load import ALLOWED_IMPORTS
 from learnact.compiler.verify.prove import library, nodes
 from learnact.compiler.verify.prove.library import Situation
 from learnact.compiler.verify.prove.literals import Literals
@@ -96,6 +97,8 @@ class Tracer:
         def load(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> ModuleType:
             if name.partition(".")[0] == "torch":
                 return modules[name]
+            if name.partition(".")[0] not in ALLOWED_IMPORTS:
+                raise ImportError(f"the file imports {name}, which an emitted file may not")
             return builtins.__import__(name, globals, locals, fromlist, level)
 
         space: dict[str, Any] = {"__name__": "traced", "__builtins__": {**vars(builtins), "__import__": load}}
