@@ -11,6 +11,8 @@ import sympy as sp
 
 from benchmarks.proofs import MARK, Row, report
 from learnact import emit
+from learnact.compiler.cli import main as cli
+from learnact.compiler.cli.options import USAGE
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.emit.plan import generated_folder
 from learnact.compiler.resolve.declaration import Declaration
@@ -147,6 +149,13 @@ def test_verify_reports_proofs_only_if_asked(tmp_path):
     worse = verify(activation, path, only=["names"], prove=True)
     assert not worse.ok
     assert "dF/dx" in worse.failed
+
+
+def test_the_command_takes_prove_for_emitted_files_alone(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["verify", "--prove", "--against", "x", "file.py:f"])
+    assert left.value.code == USAGE
+    assert "leave it out with --against" in capsys.readouterr().err
 
 
 def test_the_page_has_the_rows_that_are_printed_now():
