@@ -35,7 +35,7 @@ CASES = (
 )
 """(SPEC, backend, lean)"""
 
-EACH = 14
+EACH = 12
 """Mutants of a file."""
 
 PLACES = (

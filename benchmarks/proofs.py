@@ -113,11 +113,11 @@ def main() -> int:
     for spec in specs(options.only.split(","), [int(n) for n in options.degrees.split(",")]):
         rows.append(Row.of(activation := bare(spec), emit(activation, backend="both").text))
         print(f"{spec}: {rows[-1].seconds:.1f} s", file=sys.stderr, flush=True)
-    text = report(rows, timed=True)
-    print(text)
-    if options.out:
-        save(options.out / "proofs.json", {**provenance(), "limit": SECONDS, "rows": [asdict(r) for r in rows]})
-        (options.out / "proofs.md").write_text(f"# Proofs\n\n{INTRODUCTION}\n\n{text}\n")
+        if options.out:  # row by row: what is done stays when the rest is stopped
+            save(options.out / "proofs.json", {**provenance(), "limit": SECONDS, "rows": [asdict(r) for r in rows]})
+            page = f"# Proofs\n\n{INTRODUCTION}\n\n{report(rows, timed=True)}\n"
+            (options.out / "proofs.md").write_text(page)
+    print(report(rows, timed=True))
     return int(any(r.failed for r in rows))
 
 

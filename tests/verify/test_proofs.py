@@ -76,6 +76,8 @@ MUTANTS = {
     "the least for the largest": (T, "_best(torch.maximum,", "_best(torch.minimum,", "F"),
     "the last of ties wins": (T, "return new > old if", "return new >= old if", "dF/dx"),
     "ties in a kernel": (T, "tl.where(part2 > best1", "tl.where(part2 >= best1", "dF/dx"),
+    "a loop without end": (T, "_with_tie_rule(better)\n    while len(field) > 1",
+                           "_with_tie_rule(better)\n    while len(field) > 0", "trace"),
     "a part that is left out": (T, "_with_tie_rule(better)\n    while len(field) > 1",
                                 "_with_tie_rule(better)\n    while len(field) > 2", "F"),
     "another winner's gradient": (R, "_mask(winner1_is[1], weight1)", "_mask(winner2_is[1], weight1)",

@@ -52,6 +52,9 @@ KERNELS = (
 LONG = 8
 """Elements of a row beyond which they share a symbol."""
 
+TURNS = 2000
+"""Of all `while` loops together, in one situation: those of emitted files halve a list."""
+
 UNTRACED = ("STARTS", "moments")
 """Data of the file that no formula reads."""
 
@@ -102,7 +105,8 @@ class Tracer:
             return builtins.__import__(name, globals, locals, fromlist, level)
 
         space: dict[str, Any] = {"__name__": "traced", "__builtins__": {**vars(builtins), "__import__": load}}
-        space["_exact"] = self.literals
+        space["_exact"], turns = self.literals, itertools.count()
+        space["_turn"] = lambda: expect(next(turns) < TURNS, f"a loop takes more than {TURNS} turns")
         exec(self.code, space)
         for name, meaning in self.stands_for.items():
             if name in space:
@@ -263,6 +267,10 @@ class _Lift(ast.NodeTransformer):
         if isinstance(node.value, float):
             return ast.Call(ast.Name("_exact", ast.Load()), [node], [])
         return node
+
+    def visit_While(self, node: ast.While) -> ast.AST:
+        node.body.insert(0, ast.Expr(ast.Call(ast.Name("_turn", ast.Load()), [], [])))
+        return self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         names = {t.id for t in node.targets if isinstance(t, ast.Name)}
