@@ -184,7 +184,8 @@ INTRODUCTION = """\
 Written by `python -m benchmarks.mutants --out benchmarks/results`: emitted files with one edit of their syntax tree.
 Caught: an identity fails. Proved: the file still equals the declaration in exact arithmetic, in every situation that
 is traced; within bound: a helper's approximation changed by less than it is allowed. Each survivor is listed. Those in
-`_summed` choose another order of the same sum, a matter of speed; those of tropical_rational:1 show with three lines only."""
+`_summed` choose another order of the same sum, a matter of speed; those of tropical_rational:1 show
+with three lines only."""
 
 if __name__ == "__main__":
     sys.exit(main())
