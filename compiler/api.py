@@ -182,11 +182,12 @@ def load(target: Target) -> type[nn.Module]:
     return _loaded[key]
 
 
-def verify(target: Target, *, quick: bool = False, watch: Watch | None = None) -> Report:
+def verify(target: Target, *, quick: bool = False, prove: bool = False, watch: Watch | None = None) -> Report:
     """Check emitted code against its declaration: `target` is an emitted file, class or module, or is compiled now.
 
     `quick` skips the check under a compiler, which takes seconds; the traced graph is run as it is. A failed check is
-    in the report, not an exception.
+    in the report, not an exception. `prove` traces the file back to mathematics and proves F and every first derivative
+    equal to the declaration: `Report.proofs` says of each identity whether it is proved, only checked, or failed.
     `watch(name, count)` is called before each of `count` checks of the executed module.
     """
     from learnact.compiler.verify import verify as verify_file  # noqa: PLC0415
@@ -194,10 +195,10 @@ def verify(target: Target, *, quick: bool = False, watch: Watch | None = None) -
     found = declared(target)
     activation = activation_of(found)
     if is_emitted(target):
-        return verify_file(activation, file_of(target), quick=quick, watch=watch)
+        return verify_file(activation, file_of(target), quick=quick, prove=prove, watch=watch)
     with tempfile.TemporaryDirectory(prefix="learnact-") as folder:
         source = emit(found, folder)
-        return verify_file(activation, Path(folder) / source.filename, quick=quick, watch=watch)
+        return verify_file(activation, Path(folder) / source.filename, quick=quick, prove=prove, watch=watch)
 
 
 def verify_against(

@@ -111,9 +111,12 @@ def check(folder: Path | None, form: str) -> int:
 @click.command()
 @declares(many=True)
 @click.option("--quick", is_flag=True, help="No compiler: the traced graph is run as it is; with --against it is not.")
+@click.option(
+    "--prove", is_flag=True, help="Prove F and its derivatives equal to the declaration; a table of identities."
+)
 @click.option("--against", metavar="TEXT", help=AGAINST_HELP)
 @json_option
-def verify(quick: bool, against: str | None, form: str, **words: Any) -> int:
+def verify(quick: bool, prove: bool, against: str | None, form: str, **words: Any) -> int:
     """Check emitted code against its declaration, or code of your own against --against.
 
     SPEC may be an emitted FILE. Exit 1 if a check fails.
@@ -125,12 +128,14 @@ def verify(quick: bool, against: str | None, form: str, **words: Any) -> int:
     from learnact.compiler.explain import formats  # noqa: PLC0415
 
     if against is not None:
+        if prove:
+            raise click.UsageError("--prove traces emitted files; leave it out with --against, which measures")
         return _verify_against(against, quick, form, **words)
     targets = [_file_or_declaration(d) for d in declarations(**words)]
     reports = []
     for target in targets:
         with progress("verify") as watch:
-            reports.append(api.verify(target, quick=quick, watch=watch))
+            reports.append(api.verify(target, quick=quick, prove=prove, watch=watch))
     if form == "json":
         click.echo(formats.as_json([r.as_dict() for r in reports]), nl=False)
     else:

@@ -26,12 +26,13 @@ from learnact.compiler.verify import (
 from learnact.compiler.verify.ledger import Finding, expect
 from learnact.compiler.verify.load import Text, executed
 from learnact.compiler.verify.log import CheckFunction, Log
-from learnact.compiler.verify.report import Check, Report, Skipped
+from learnact.compiler.verify.prove import prove as prove_file
+from learnact.compiler.verify.report import Check, Identity, Report, Skipped
 from learnact.compiler.verify.subject import Subject
 from learnact.compiler.verify.tolerances import PRECISIONS
 from learnact.errors import UnknownName
 
-__all__ = ["Check", "Report", "Skipped", "verify"]
+__all__ = ["Check", "Identity", "Report", "Skipped", "verify"]
 
 STATIC: dict[str, CheckFunction] = {
     "header": checks_text.check_header,
@@ -88,13 +89,14 @@ def verify(
     *,
     quick: bool = False,
     only: Collection[str] | None = None,
+    prove: bool = False,
     watch: Callable[[str, int], None] | None = None,
 ) -> Report:
     """Check the emitted file at `path` against the declaration.
 
     `quick` skips what takes a compiler many seconds; `only` skips every check of the executed module that it does not
     name; the report lists what was skipped. An exception during a check is a failure of that check, with its message. A
-    file that imports more than `load.ALLOWED_IMPORTS` is not executed.
+    file that imports more than `load.ALLOWED_IMPORTS` is not executed. `prove` adds the identities of `prove/`.
     `watch(name, count)` is called before each of the `count` checks of the executed module.
     Raises OSError if the file cannot be read, UnknownName for a check that does not exist.
     """
@@ -120,7 +122,8 @@ def verify(
                 log.make(name, check)
         else:
             log.skip(checks, "the file was not executed, or did not load")
-    return Report(activation.names.spec, path.name, tuple(log.checks), tuple(log.skipped))
+    proofs = prove_file(activation, subject.text.body) if prove and static["imports"] else ()
+    return Report(activation.names.spec, path.name, tuple(log.checks), tuple(log.skipped), proofs=proofs)
 
 
 def _load(subject: Subject, stack: ExitStack) -> Finding:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, Literal, get_args
+
+Verdict = Literal["proved", "checked", "failed"]
+"""proved: by normal forms; checked: numbers agree to 25 digits, a helper is within its bound; failed: they differ."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,17 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """One identity between an emitted file and its declaration, and how it stands."""
+
+    what: str  # F, dF/dx, dF/d(parameter), a start, or a helper
+    situations: tuple[str, ...]  # in which the file computes it so
+    verdict: Verdict
+    detail: str  # cells of a proof; why there is none; where and by how much it fails
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Report:
     """All checks of one emitted file."""
 
@@ -35,16 +50,19 @@ class Report:
     file: str  # name of the emitted file
     checks: tuple[Check, ...]
     skipped: tuple[Skipped, ...] = ()  # with the reason of each
+    proofs: tuple[Identity, ...] = field(default=(), kw_only=True)  # where they were asked for
 
     @property
     def ok(self) -> bool:
         """Whether something was checked and everything that was checked holds."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
+        holds = all(check.passed for check in self.checks) and all(p.verdict != "failed" for p in self.proofs)
+        return bool(self.checks) and holds
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """Names of the checks that do not hold."""
-        return tuple(check.name for check in self.checks if not check.passed)
+        """Names of the checks and identities that do not hold."""
+        names = [check.name for check in self.checks if not check.passed]
+        return (*names, *(p.what for p in self.proofs if p.verdict == "failed"))
 
     def table(self) -> str:
         """One aligned line a check: verdict, name, worst error, bound, seconds, detail."""
@@ -60,7 +78,8 @@ class Report:
             left = f"{verdict:<{widths[0]}}  {name:<{widths[1]}}"
             numbers = f"{worst:>{widths[2]}}  {bound:>{widths[3]}}  {seconds:>{widths[4]}}"
             lines.append(f"{left}  {numbers}  {detail}".rstrip())
-        return "\n".join([f"{self.spec}  {self.file}", *lines, self.summary()])
+        proofs = ["", *identity_table(self.proofs), ""] if self.proofs else []
+        return "\n".join([f"{self.spec}  {self.file}", *lines, *proofs, self.summary()])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in ("", "check", "worst", "bound", "seconds", ""))
@@ -77,7 +96,10 @@ class Report:
     def summary(self) -> str:
         """The verdict in one line."""
         seconds = sum(check.seconds for check in self.checks)
-        counts = f"{len(self.checks)} checks, {len(self.failed)} failed, {len(self.skipped)} skipped in {seconds:.1f} s"
+        failed = sum(not check.passed for check in self.checks)
+        counts = f"{len(self.checks)} checks, {failed} failed, {len(self.skipped)} skipped in {seconds:.1f} s"
+        if self.proofs:
+            counts += f"; {tally(self.proofs)} in {sum(p.seconds for p in self.proofs):.1f} s"
         return f"{'ok' if self.ok else 'FAIL'}: {counts}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,4 +110,22 @@ class Report:
                 if not abs(check[key]) < float("inf"):
                     check[key] = str(check[key])
         skipped = [asdict(s) for s in self.skipped]
-        return {"spec": self.spec, "file": self.file, "ok": self.ok, "checks": checks, "skipped": skipped}
+        report = {"spec": self.spec, "file": self.file, "ok": self.ok, "checks": checks, "skipped": skipped}
+        return {**report, "proofs": [asdict(p) for p in self.proofs]} if self.proofs else report
+
+
+def tally(proofs: Sequence[Identity]) -> str:
+    """How many identities are proved, checked and failed."""
+    counts = {verdict: sum(p.verdict == verdict for p in proofs) for verdict in get_args(Verdict)}
+    return f"{len(proofs)} identities, " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+
+
+def identity_table(proofs: Sequence[Identity]) -> list[str]:
+    """One aligned line an identity: verdict, name, seconds, detail, and the situations in which it is computed."""
+    rows = [("", "identity", "s", "", "")]
+    rows += [(p.verdict, p.what, f"{p.seconds:.2f}", p.detail, "; ".join(p.situations)) for p in proofs]
+    widths = [max(len(row[k]) for row in rows) for k in range(3)]
+    return [
+        f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}  {d}{'  in: ' if e else ''}{e}".rstrip()
+        for a, b, c, d, e in rows
+    ]

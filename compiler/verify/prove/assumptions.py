@@ -1,0 +1,101 @@
+"""Helpers that are taken for what they stand for, tested with numbers: each identity here is checked, never proved."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mpmath
+import sympy as sp
+
+from learnact.compiler.verify.prove.library import Situation
+from learnact.compiler.verify.prove.points import Point
+from learnact.compiler.verify.prove.trace import Tracer
+from learnact.compiler.verify.report import Identity
+
+COUNT = 24
+"""Numbers that a helper is tested with."""
+
+COMPILED, KERNEL = Situation("compiled", compiling=True), Situation("Triton", cuda=True)
+REDUCTION = 2e-7
+"""Of sine and cosine by range reduction, in exact arithmetic: half an ulp of float32 at 1 is 6e-8."""
+
+SERIES = 1e-14
+"""Of erf by its series below 1/4, relative."""
+
+
+@dataclass(frozen=True)
+class Helper:
+    """What a helper stands for, where, and how near it must be in exact arithmetic."""
+
+    situation: Situation
+    meaning: Callable[[Any], Sequence[Any]]  # number -> what the results are
+    reach: float
+    bound: float  # relative to the larger of 1 and the value, or to the value if `relative`
+    relative: bool = False
+
+
+HELPERS: dict[str, Helper] = {
+    "_sin_and_cos": Helper(COMPILED, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
+    "_sin_and_cos_tile": Helper(KERNEL, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
+    "_erf": Helper(COMPILED, lambda u: (mpmath.erf(u),), 4.0, SERIES, relative=True),
+    "_softplus_tile": Helper(KERNEL, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, 1e-25, relative=True),
+}
+"""Helper -> what it stands for; `trace.stand_ins` has the same names."""
+
+
+def assumptions(tracer: Tracer) -> Iterator[Identity]:
+    """A line for every such helper that the file has."""
+    plain = Tracer(tracer.activation, tracer.text, tracer.literals)
+    for name, helper in HELPERS.items():
+        if f"def {name}(" in tracer.text:
+            yield _tested(name, helper.situation, lambda h=helper, n=name: _near(plain, n, h))  # type: ignore[misc]
+    if "def _ascending(" in tracer.text:
+        yield _tested("_ascending", COMPILED, lambda: _sorts(plain))
+
+
+def _tested(name: str, situation: Situation, test: Callable[[], tuple[bool, str]]) -> Identity:
+    begin = time.perf_counter()
+    try:
+        holds, detail = test()
+    except Exception as err:
+        holds, detail = False, " ".join(f"{type(err).__name__}: {err}".split())
+    seconds = time.perf_counter() - begin
+    return Identity(name, (situation.name,), "checked" if holds else "failed", detail, seconds)
+
+
+def _near(tracer: Tracer, name: str, helper: Helper) -> tuple[bool, str]:
+    space = tracer.namespace(helper.situation)
+    kind = space["torch"].Tensor
+    draw = random.Random(name)
+    scales = (helper.reach, 1.0, 0.1)
+    numbers = [sp.Rational(int(draw.uniform(-1, 1) * scales[k % 3] * 4096), 4096) for k in range(COUNT)]
+    worst = mpmath.mpf(0)
+    for u in numbers:
+        found = space[name](kind([u]))
+        results = found if isinstance(found, tuple) else (found,)
+        with mpmath.workdps(40):
+            due = helper.meaning(mpmath.mpf(int(u.p)) / int(u.q))
+        for result, value in zip(results, due, strict=True):
+            scale = abs(value) if helper.relative else 1
+            error = abs(Point({})(result.cells[0]) - value)
+            worst = max(worst, error / scale if error else mpmath.mpf(0))
+    return bool(worst <= helper.bound), f"within {mpmath.nstr(worst, 2)} at {COUNT} numbers, bound {helper.bound:g}"
+
+
+def _sorts(tracer: Tracer) -> tuple[bool, str]:
+    """Keys in ascending order, equal ones in their own, and the others moved alike: on numbers with ties."""
+    space = tracer.namespace(COMPILED)
+    kind = space["torch"].Tensor
+    draw = random.Random("ascending")
+    for count in range(COUNT):
+        keys = [sp.Integer(draw.randint(0, 1 + count % 5)) for _ in range(2 + count % 6)]
+        places = [sp.Integer(k) for k in range(len(keys))]
+        found = [t.cells.tolist() for t in space["_ascending"](kind(keys), kind(places))]
+        order = sorted(range(len(keys)), key=lambda k: keys[k])
+        if found != [[keys[k] for k in order], order]:
+            return False, f"{keys} are sorted as {found}"
+    return True, f"a stable sort of {COUNT} lists; F does not depend on the order of its lines"
