@@ -13,10 +13,13 @@ from benchmarks.proofs import MARK, Row, report
 from learnact import emit
 from learnact.compiler.cli import main as cli
 from learnact.compiler.cli.options import USAGE
+from learnact.compiler.declare.laws import Uniform
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.emit.plan import generated_folder
 from learnact.compiler.resolve.declaration import Declaration
+from learnact.compiler.resolve.expression import from_expression
 from learnact.compiler.resolve.registry import resolve
+from learnact.compiler.resolve.words import ACTIVATIONS, ELEMENTARY
 from learnact.compiler.verify import verify
 from learnact.compiler.verify.prove import proofs, prove
 from learnact.compiler.verify.prove.literals import Literals, rounded
@@ -35,7 +38,8 @@ def emitted(spec: str, form: str) -> tuple[Activation, str]:
 
 CASES = [
     ("hermite:3", "both"), ("fourier:2", "both"), ("tropical:2", "both"), ("tropical_rational:1", "lean"),
-    ("sinusoid", "lean"), ("hardswish", "torch"), ("gelu", "torch"),
+    ("sinusoid", "lean"), ("hardswish", "torch"), ("gelu", "torch"), ("xielu", "both"),
+    ("rational:3", "both"), ("snake", "lean"),
 ]  # fmt: skip
 
 
@@ -47,6 +51,7 @@ def test_emitted_files_are_proved(spec, form):
         "_sin_and_cos",
         "_sin_and_cos_tile",
         "_erf",
+        "_expm1",
         "_ascending",
     }
     assert {i.verdict for i in found} <= {"proved", "checked"}
@@ -95,6 +100,14 @@ def test_a_planted_fault_fails(name):
     failed = next((i for i in found if i.verdict == "failed" and i.what == identity), None)
     assert failed is not None
     assert failed.detail
+
+
+@pytest.mark.parametrize("word", sorted({*ELEMENTARY, *ACTIVATIONS}))
+def test_the_prover_knows_every_word_of_the_language(word):
+    inner = "x**2 + 2" if word in ("log", "log1p", "log2", "sqrt") else "x/2"
+    activation = from_expression(f"a*{word}({inner}) + b*x", {"a": 1, "b": 1}, "Trial", Uniform(1))
+    for text in (emit(activation, backend="both").text, emit(activation, lean=True).text):
+        assert [i for i in prove(activation, text) if i.verdict == "failed"] == []
 
 
 @pytest.mark.parametrize("helper", ["s * 2.6000245725299465e-06", "0.0009675025939941406"])

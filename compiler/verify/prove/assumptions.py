@@ -42,6 +42,7 @@ HELPERS: dict[str, Helper] = {
     "_sin_and_cos": Helper(COMPILED, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
     "_sin_and_cos_tile": Helper(KERNEL, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
     "_erf": Helper(COMPILED, lambda u: (mpmath.erf(u),), 4.0, SERIES, relative=True),
+    "_expm1": Helper(COMPILED, lambda u: (mpmath.expm1(u),), 30.0, 1e-25, relative=True),
     "_softplus_tile": Helper(KERNEL, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, 1e-25, relative=True),
 }
 """Helper -> what it stands for; `trace.stand_ins` has the same names."""

@@ -20,7 +20,7 @@ from learnact.compiler.verify.prove.nodes import Whole, equal, of_declaration
 from learnact.errors import UnsupportedNode
 
 Assumption = tuple[sp.Expr, Signs]
-JUMPING = (sp.sign, sp.Heaviside, sp.Piecewise, sp.floor)
+JUMPING = (sp.sign, sp.Heaviside, sp.Piecewise, sp.floor, sp.ceiling)
 RELATIONS = {"<": {-1}, "<=": {-1, 0}, ">": {1}, ">=": {0, 1}, "==": {0}, "!=": {-1, 1}}
 
 
@@ -70,7 +70,7 @@ class Declared:
             case sp.Abs():
                 side = self.side(e.args[0])
                 return side * self.derivative(e.args[0], s)
-            case sp.sign() | sp.Heaviside() | sp.floor():
+            case sp.sign() | sp.Heaviside() | sp.floor() | sp.ceiling():
                 return sp.S.Zero
             case sp.Piecewise():
                 return self.derivative(self.piece(e), s)
@@ -105,6 +105,10 @@ class Declared:
                 u = self.before(e.args[0])
                 rises = self.sign(self.derivative(e.args[0], x)) > 0
                 return Whole(u) - (equal(u, Whole(u)) if rises else 0)
+            case sp.ceiling():
+                u = self.before(e.args[0])
+                falls = self.sign(self.derivative(e.args[0], x)) < 0
+                return -Whole(-u) + (equal(u, Whole(u)) if falls else 0)
             case sp.Piecewise():
                 return self.before(self.piece(e))
             case sp.Max() | sp.Min():

@@ -97,10 +97,6 @@ def torch_for(kind: type[Tensor], situation: Situation) -> dict[str, ModuleType]
     def mv(matrix: Any, vector: Any, *, out: Any = None) -> Any:
         return into(out, (matrix * vector).sum(-1))
 
-    def clamp(t: Any, min: Any = None, max: Any = None) -> Any:
-        t = t if min is None else t.mapped(nodes.upper, min)
-        return t if max is None else t.mapped(nodes.lower, max)
-
     def stack(parts: Sequence[Any], dim: int = 0) -> Any:
         return parts[0].like(np.stack([p.cells for p in parts], dim))
 
@@ -142,7 +138,7 @@ def torch_for(kind: type[Tensor], situation: Situation) -> dict[str, ModuleType]
             "promote_types": lambda a, b: FLOAT64 if FLOAT64 in (a, b) else FLOAT32,
             "is_tensor": lambda t: isinstance(t, Tensor), "no_grad": lambda: lambda function: function,
             "maximum": lambda a, b: a.mapped(nodes.upper, b), "minimum": lambda a, b: a.mapped(nodes.lower, b),
-            "where": where, "addcmul": addcmul, "mul": mul, "mv": mv, "clamp": clamp, "stack": stack, "cat": cat,
+            "where": where, "addcmul": addcmul, "mul": mul, "mv": mv, "clamp": kind.clamp, "stack": stack, "cat": cat,
             "pow": lambda a, b: a**b, "arange": arange, "zeros": lambda shape, **_: full(shape, 0),
             "empty": lambda *shape, **_: full(shape, sp.nan),
             "empty_like": lambda t, **_: full(t.shape, sp.nan), "zeros_like": lambda t, **_: full(t.shape, 0),

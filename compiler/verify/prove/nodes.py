@@ -7,6 +7,7 @@ product: what is left to decide are the signs inside Pos and the largest argumen
 from __future__ import annotations
 
 import sympy as sp
+from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.relational import Relational
 
 from learnact.compiler.declare.functions import sigmoid, softplus
@@ -101,7 +102,7 @@ def either(a: sp.Expr, b: sp.Expr) -> sp.Expr:
 
 ELEMENTARY: dict[str, type[sp.Function]] = {
     name: getattr(sp, name)
-    for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "erf", "erfc")
+    for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "atan", "asinh", "erf", "erfc")
 } | {"sigmoid": sigmoid, "softplus": softplus}  # fmt: skip
 """Smooth functions of one argument by the name that torch, Triton and its libdevice share; a new one is one word."""
 
@@ -110,6 +111,7 @@ COMPOSED = {
     "sign": sign,
     "relu": relu,
     "floor": Whole,
+    "ceil": lambda u: -Whole(-u),
     "round": lambda u: Whole(u + sp.Rational(1, 2)),  # differs at halves alone
     "sqrt": sp.sqrt,
     "rsqrt": lambda u: 1 / sp.sqrt(u),
@@ -147,6 +149,10 @@ def of_declaration(e: sp.Expr) -> sp.Expr:
             return Pos(arguments[0]) + arguments[1] * equal(arguments[0], sp.S.Zero)
         case sp.floor():
             return Whole(arguments[0])
+        case sp.ceiling():
+            return -Whole(-arguments[0])
+        case expm1() | log1p():
+            return COMPOSED[type(e).__name__](arguments[0])
     return e.func(*arguments)
 
 

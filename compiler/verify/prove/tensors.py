@@ -199,6 +199,11 @@ class Tensor:
     def __iadd__(self, other: Any) -> Any:
         return self.copy_(self + other)
 
+    def clamp(self, min: Any = None, max: Any = None) -> Any:
+        """As in torch."""
+        t = self if min is None else self.mapped(nodes.upper, min)
+        return t if max is None else t.mapped(nodes.lower, max)
+
     def _compared(self, relation: str, other: Any) -> Any:
         return self.mapped(lambda a, b: nodes.compare(relation, a, b), other, dtype=BOOL)
 

@@ -313,6 +313,7 @@ def stand_ins() -> dict[str, Callable[..., Any]]:
         "_sin_and_cos": both,
         "_sin_and_cos_tile": both,
         "_erf": lambda t: t.mapped(sp.erf),
+        "_expm1": lambda t: t.mapped(nodes.MEANING["expm1"]),
         "_softplus_tile": lambda t: t.mapped(nodes.MEANING["softplus"]),
         "_ascending": lambda *tensors: list(tensors),
     }
