@@ -31,7 +31,7 @@ from learnact.compiler.verify.report import Identity
 INTRODUCTION = f"""\
 Written by `python -m benchmarks.proofs --out benchmarks/results`. Each file is emitted with Triton kernels; identities
 are F, dF/dx and every dF/dparameter, once for each different expression by which the file computes it. Time limit of a
-proof: {SECONDS:g} s. [How it is proved](../../docs/proofs.md)."""
+proof: {SECONDS:g} s. How it is proved: `docs/proofs.md`."""
 
 
 @dataclass(frozen=True)
