@@ -133,6 +133,7 @@ def torch_for(kind: type[Tensor], situation: Situation) -> dict[str, ModuleType]
             "is_grad_enabled": lambda: situation.grad_mode,
             "get_float32_matmul_precision": lambda: "highest",
             "backends": Names("torch.backends", {"mkldnn": SimpleNamespace()}),
+            "_C": Names("torch._C", {"_len_torch_dispatch_stack": lambda: 0}),
             "ops": SimpleNamespace(aten=SimpleNamespace(_unsafe_view=lambda t, shape: t.view(shape))),
             "cuda": Names("torch.cuda", {"device_of": lambda t: contextlib.nullcontext()}),
             "promote_types": lambda a, b: FLOAT64 if FLOAT64 in (a, b) else FLOAT32,
