@@ -28,7 +28,7 @@ class Careless(Hermite3):
     def forward(self, x):
         recorded = torch._C._len_torch_dispatch_stack() > 0
         y = super().forward(x.contiguous())
-        return y + 1e-3 * (recorded + (not x.is_contiguous()) + (x.dtype == torch.bfloat16) * 100)
+        return y * (1 + 1e-3 * (recorded + (not x.is_contiguous()) + (x.dtype == torch.bfloat16) * 100))
 
 
 @pytest.mark.parametrize("name", ["make_fx", "strided", "channels_last, per channel", "bfloat16 and float16"])
