@@ -12,6 +12,7 @@ MAX_LENGTH = 1000  # characters
 MAX_DEPTH = 32  # nested brackets and calls; chains of + - * / do not count
 MAX_POWER = 64  # of |n| in base**n, and of the degree that nested powers expand to
 MAX_CONDITIONS = 64  # comparisons of all cases, nested ones counted again for every case that holds them
+MAX_WRITTEN = 512  # comparisons of the expression written out: elu(elu(...)) doubles them at each level
 MAX_BITS = 4096  # of an exact number's numerator and denominator
 MAX_DECADE = 300  # every constant part must stay a double, with room to spare
 MAX_NUMBER = sp.Integer(10) ** MAX_DECADE

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Protocol
 
 import sympy as sp
 from sympy.core.relational import Relational
 
 from learnact.compiler.declare.cases import Piecewise
-from learnact.compiler.resolve.bounds import MAX_CONDITIONS, MAX_DEPTH
+from learnact.compiler.resolve.bounds import MAX_CONDITIONS, MAX_DEPTH, MAX_WRITTEN
 from learnact.compiler.resolve.words import COMPARISONS, JUNCTIONS
 from learnact.errors import BadExpression
 
@@ -80,13 +80,15 @@ def _ordered(
 
 
 def in_cases(cases: Sequence[Case]) -> sp.Expr | None:
-    """The value of the first case whose condition holds; None unless the last one is certain.
-
-    Raises BadExpression for too many comparisons.
-    """
+    """The value of the first case whose condition holds; None unless the last one is certain."""
     if all(holds is not sp.true for _, holds in cases):
         return None
-    result = Piecewise(*cases)
-    if sum(len(part.atoms(Relational)) for part in result.atoms(sp.Piecewise)) > MAX_CONDITIONS:
+    return Piecewise(*cases)
+
+
+def check_cases(expr: sp.Expr) -> None:
+    """Raises BadExpression for too many comparisons."""
+    written = (part for part in sp.preorder_traversal(expr) if isinstance(part, Relational))
+    many = next(islice(written, MAX_WRITTEN, None), None) is not None
+    if many or sum(len(part.atoms(Relational)) for part in expr.atoms(sp.Piecewise)) > MAX_CONDITIONS:
         raise BadExpression(f"the expression has more than {MAX_CONDITIONS} comparisons; write fewer cases")
-    return result

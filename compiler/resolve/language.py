@@ -27,7 +27,7 @@ from learnact.compiler.resolve.bounds import (
     bounded,
     check_size,
 )
-from learnact.compiler.resolve.conditions import Case, condition, in_cases
+from learnact.compiler.resolve.conditions import Case, check_cases, condition, in_cases
 from learnact.compiler.resolve.words import CASES, CONSTANTS, EXTREMA, FUNCTIONS, UNARY, WORDS
 from learnact.errors import BadExpression
 
@@ -184,7 +184,9 @@ class _Reader:
             takes = "one argument" if name in UNARY else "at least one argument"
             raise BadExpression(f"{name}{self.at(node)} takes {takes}, found {len(args)}")
         values = [self.value(arg, depth + 1) for arg in args]
-        return self.checked(node, lambda: ({**UNARY, **EXTREMA}[name])(*values))
+        result = self.checked(node, lambda: ({**UNARY, **EXTREMA}[name])(*values))
+        check_cases(result)
+        return result
 
     def pairs(self, node: ast.Call) -> list[tuple[ast.expr, ast.expr | None]]:
         """The (value, condition) nodes of Piecewise or where; the last condition of where is None: always."""
@@ -208,6 +210,7 @@ class _Reader:
         result = in_cases(read)
         if result is None:
             raise BadExpression(f"Piecewise{self.at(node)} must end with a (value, True) pair")
+        check_cases(result)
         return self.checked(node, lambda: result)
 
     def checked(self, node: ast.expr, build: Callable[[], sp.Basic]) -> sp.Expr:

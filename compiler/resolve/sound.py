@@ -114,10 +114,10 @@ def _require_no_pole(activation: Activation, name: str, parameters: Sequence[flo
     low, high = (float(end) for end in law.support)
     points = np.sort(points[(points >= low) & (points <= high)])
     found = sp.lambdify([x, *activation.symbols], inside, [NUMERIC, "numpy"], dummify=True)
-    for argument, values in zip(inside, found(points, *parameters), strict=True):
-        with np.errstate(all="ignore"):
-            turns = np.broadcast_to(np.floor(values / np.pi + 0.5), points.shape)
-        crossed = np.flatnonzero(np.diff(turns) != 0)
+    with np.errstate(all="ignore"):
+        turns = [np.diff(np.broadcast_to(np.floor(v / np.pi + 0.5), points.shape)) for v in found(points, *parameters)]
+    for argument, steps in zip(inside, turns, strict=True):
+        crossed = np.flatnonzero(np.isfinite(steps) & (steps != 0))
         if crossed.size:
             nearest = crossed[np.argmin(np.abs(points[crossed]))]
             raise BadDeclaration(
