@@ -20,7 +20,11 @@ from learnact.compiler.declare.cases import Piecewise
 from learnact.compiler.declare.constants import sign
 from learnact.compiler.declare.functions import sigmoid
 from learnact.compiler.declare.kinks import WINNERS, Floor, Largest, Magnitude, Select, Sign, Smallest, Step, Winner
+from learnact.compiler.declare.sizes import nodes
 from learnact.compiler.declare.symbols import tie_order, x
+
+MOST_NODES = 256
+"""Of a slope whose sign is looked for; of a longer one the emitted code finds out."""
 
 NODES = (Largest, Smallest, Magnitude, Winner, Select, Sign, Step, Floor, Relational)
 """What the limit from the left may change."""
@@ -66,6 +70,8 @@ class LeftLimit:
                 up, down = sorted(e.free_symbols, key=lambda s: -e.coeff(s))
                 if e == up - down:
                     return 1 if place[up] > place[down] else -1  # or both are equal, and then any order serves
+        if nodes(e, {}) > MOST_NODES:
+            return None
         return sign(e.xreplace({f: sp.Dummy(positive=True) for f in e.atoms(sp.exp, sigmoid)}))
 
     def _limit(self, e: sp.Basic) -> sp.Basic:

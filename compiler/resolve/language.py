@@ -10,18 +10,21 @@ import difflib
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
 import sympy as sp
 
+from learnact.compiler.declare.sizes import levels, nodes
 from learnact.compiler.declare.symbols import NOT_REAL
 from learnact.compiler.resolve.bounds import (
     MAX_BITS,
     MAX_DECADE,
     MAX_DEPTH,
     MAX_LENGTH,
+    MAX_LEVELS,
+    MAX_NODES,
     MAX_POWER,
     bits,
     bounded,
@@ -92,6 +95,7 @@ class _Reader:
     source: str
     offset: int  # columns cut off on the left
     names: Mapping[str, sp.Symbol]
+    sizes: dict[sp.Basic, int] = field(default_factory=dict)  # of what was read so far
 
     def value(self, node: ast.expr, depth: int) -> sp.Expr:
         if depth > MAX_DEPTH:
@@ -217,6 +221,16 @@ class _Reader:
         """Build a node; refuse it if it is not real and finite, or too large to compute with."""
         try:
             result = build()
+            if nodes(result, self.sizes) > MAX_NODES:
+                raise BadExpression(
+                    f"{_short(self.segment(node))}{self.at(node)} has more than {MAX_NODES} terms and factors when its "
+                    "functions are written out; nest them less"
+                )
+            if isinstance(result, sp.Expr) and result.is_number and levels(result) > MAX_LEVELS:
+                raise BadExpression(
+                    f"the number {_short(self.segment(node))}{self.at(node)} is nested deeper than {MAX_LEVELS} levels; "
+                    "write its decimals"
+                )
             sound = not result.has(*NOT_REAL) and (not isinstance(result, sp.Expr) or bounded(result))
         except (TypeError, ValueError, ArithmeticError, NotImplementedError, AttributeError) as err:
             raise BadExpression(f"{_short(self.segment(node))}{self.at(node)} has no real value") from err
