@@ -37,8 +37,8 @@ def _first_ranked(values: Sequence[Any], way: int) -> int:
 
 
 NUMERIC: dict[str, Callable[..., Any]] = {
-    "erf": lambda u: np.float64(math.erf(u)),
-    "erfc": lambda u: np.float64(math.erfc(u)),
+    "erf": np.vectorize(math.erf, otypes=[float]),
+    "erfc": np.vectorize(math.erfc, otypes=[float]),
     "sigmoid": lambda u: 0.5 * (1 + np.tanh(u / 2)),
     "softplus": lambda u: np.logaddexp(0.0, u),
     "Sign": np.sign,
@@ -118,7 +118,8 @@ def _require_no_pole(activation: Activation, name: str, parameters: Sequence[flo
     points = np.sort(points[(points >= low) & (points <= high)])
     found = sp.lambdify([x, *activation.symbols], inside, [NUMERIC, "numpy"], dummify=True)
     with np.errstate(all="ignore"):
-        turns = [np.diff(np.broadcast_to(np.floor(v / np.pi + 0.5), points.shape)) for v in found(points, *parameters)]
+        values = found(points, *parameters)
+        turns = [np.diff(np.broadcast_to(np.floor(v / np.pi + 0.5), points.shape)) for v in values]
     for argument, steps in zip(inside, turns, strict=True):
         crossed = np.flatnonzero(np.isfinite(steps) & (steps != 0))
         if crossed.size:
