@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -53,11 +53,14 @@ class LeftLimit:
         """
         ordered = tie_order(arguments, self.symbols)
         slopes = {e: self._slope(e) for e in ordered}
-        signs = {(a, b): self._sign(slopes[a] - slopes[b]) for a in ordered for b in ordered}
-        if None in signs.values():
-            return ordered
+        signs: dict[tuple[sp.Expr, sp.Expr], int] = {}
+        for a, b in combinations(ordered, 2):
+            found = self._sign(slopes[a] - slopes[b])
+            if found is None:
+                return ordered
+            signs[a, b], signs[b, a] = found, -found
         way = 1 if kind is Largest else -1
-        return sorted(ordered, key=cmp_to_key(lambda a, b: way * (signs[a, b] or 0)))
+        return sorted(ordered, key=cmp_to_key(lambda a, b: way * signs.get((a, b), 0)))
 
     def _slope(self, e: sp.Expr) -> sp.Expr:
         return self(sp.diff(e, x)) if e.has(x) else sp.S.Zero

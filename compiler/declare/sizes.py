@@ -12,6 +12,8 @@ def nodes(expr: sp.Basic, known: dict[sp.Basic, int]) -> int:
     return known[expr]
 
 
-def levels(expr: sp.Basic) -> int:
-    """Operations within operations."""
-    return 1 + max(map(levels, expr.args)) if expr.args else 0
+def levels(expr: sp.Basic, of: type[sp.Basic] | tuple[type[sp.Basic], ...] = sp.Basic) -> int:
+    """Operations within operations, or of some types alone."""
+    if not expr.args:
+        return 0
+    return isinstance(expr, of) + max(levels(part, of) for part in expr.args)

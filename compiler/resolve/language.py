@@ -22,6 +22,7 @@ from learnact.compiler.resolve.bounds import (
     MAX_BITS,
     MAX_DECADE,
     MAX_DEPTH,
+    MAX_EXTREMA,
     MAX_LENGTH,
     MAX_LEVELS,
     MAX_NODES,
@@ -190,6 +191,8 @@ class _Reader:
         values = [self.value(arg, depth + 1) for arg in args]
         result = self.checked(node, lambda: ({**UNARY, **EXTREMA}[name])(*values))
         check_cases(result)
+        if levels(result, (sp.Max, sp.Min)) > MAX_EXTREMA:
+            raise BadExpression(f"{name}{self.at(node)} puts more than {MAX_EXTREMA} maxima and minima into one another")
         return result
 
     def pairs(self, node: ast.Call) -> list[tuple[ast.expr, ast.expr | None]]:
