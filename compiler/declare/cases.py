@@ -40,8 +40,14 @@ class Piecewise(sp.Piecewise):
 
 
 def _flat(condition: sp.Basic) -> sp.Basic:
-    """Comparisons of cases as cases of comparisons, in and, or, not."""
+    """Comparisons of cases as cases of comparisons, in and, or, not; SymPy itself makes them if-then-else."""
+    if condition.has(sp.ITE):
+        condition = condition.replace(sp.ITE, _plain)
     return condition.xreplace({r: _decided(r) for r in condition.atoms(Relational) if r.has(sp.Piecewise)})
+
+
+def _plain(condition: sp.Basic, yes: sp.Basic, no: sp.Basic) -> sp.Basic:
+    return sp.Or(sp.And(condition, yes), sp.And(sp.Not(condition), no))
 
 
 def _decided(relation: sp.Basic) -> sp.Basic:
