@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sympy as sp
+from sympy.core.relational import Relational
 
 
 class Piecewise(sp.Piecewise):
@@ -13,11 +14,8 @@ class Piecewise(sp.Piecewise):
     """
 
     def __new__(cls, *args: object, **options: object) -> sp.Expr:
-        """The same, with conditions that compare a Piecewise as and, or: SymPy makes them if-then-else."""
-        made = super().__new__(cls, *args, **options)
-        if isinstance(made, cls) and any(c.has(sp.ITE) for _, c in made.args):
-            return cls(*((value, c.replace(sp.ITE, _plain)) for value, c in made.args), **options)
-        return made
+        """The same, of conditions that compare no Piecewise: SymPy's way to make them so takes minutes too."""
+        return super().__new__(cls, *((value, _flat(sp.sympify(condition))) for value, condition in args), **options)
 
     @classmethod
     def eval(cls, *pairs: sp.Tuple) -> sp.Expr | None:
@@ -41,8 +39,26 @@ class Piecewise(sp.Piecewise):
         """A power of it stays one: SymPy would raise every value, a base that is 0 where it is not taken among them."""
 
 
+def _flat(condition: sp.Basic) -> sp.Basic:
+    """Comparisons of cases as cases of comparisons, in and, or, not; SymPy itself makes them if-then-else."""
+    if condition.has(sp.ITE):
+        condition = condition.replace(sp.ITE, _plain)
+    return condition.xreplace({r: _decided(r) for r in condition.atoms(Relational) if r.has(sp.Piecewise)})
+
+
 def _plain(condition: sp.Basic, yes: sp.Basic, no: sp.Basic) -> sp.Basic:
     return sp.Or(sp.And(condition, yes), sp.And(sp.Not(condition), no))
+
+
+def _decided(relation: sp.Basic) -> sp.Basic:
+    cases = next((part for part in sp.preorder_traversal(relation) if isinstance(part, sp.Piecewise)), None)
+    if cases is None:
+        return relation
+    holds, before = [], []
+    for value, condition in cases.args:
+        holds.append(sp.And(*before, condition, _decided(relation.xreplace({cases: value}))))
+        before.append(sp.Not(condition))
+    return sp.Or(*holds)
 
 
 def cheaply(e: sp.Basic) -> sp.Basic:

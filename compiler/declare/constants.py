@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import lru_cache
 
+import mpmath as mp
 import sympy as sp
 
+from learnact.compiler.declare.enclosed import enclosed
 from learnact.errors import NoClosedForm
 
 DIGITS = 30
@@ -15,17 +17,20 @@ DIGITS = 30
 EVALUATED = 60
 """Digits to which the functions inside a constant are evaluated, once each."""
 
-TIE = sp.Float(10) ** -30
-"""Two constants closer than this are the same point: 30 of the 60 digits are left for cancellation."""
+ACCURATE = 40
+"""Digits of a number that must be left after cancellation; else it is evaluated again, to MOST_EVALUATED digits."""
 
+MOST_EVALUATED = 400
+"""Digits to which sums are evaluated that cancel, as 1 - erf(12) does; what still cancels is 0."""
+
+TIED = 20
+"""Digits of a number that must be left then."""
+
+TIE = sp.Float(10) ** -30
+"""Two decimals of quadrature closer than this are the same."""
 
 MOST_LOST = 300
 """Digits beyond those that are evaluated for the sake of a large exponential: exp(2 sigma^2) up to sigma = 18."""
-
-
-@lru_cache(maxsize=1 << 14)
-def _function_value(atom: sp.Expr, digits: int) -> sp.Expr:
-    return atom.evalf(digits)
 
 
 def _lost(e: sp.Expr) -> int:
@@ -42,11 +47,16 @@ def number(e: sp.Expr) -> sp.Float | None:
     """A real constant as a 60-digit number; None where symbols are left. Raises NoClosedForm if not real."""
     if e.free_symbols:
         return None
-    digits = EVALUATED + _lost(e)
-    value = e.xreplace({f: _function_value(f, digits) for f in e.atoms(sp.Function)}).evalf(digits)
-    if not value.is_Float and value != 0:
+    lost = _lost(e)
+    for digits, enough in ((EVALUATED + lost, ACCURATE), (MOST_EVALUATED + lost, TIED)):
+        found = enclosed(e, digits)
+        if found is None or not mp.isfinite(found.value):
+            raise NoClosedForm(f"{e} is no finite real number")
+        if found.error <= abs(found.value) * mp.mpf(10) ** -enough:
+            return sp.Float(found.value, EVALUATED)
+    if not mp.isfinite(found.error):
         raise NoClosedForm(f"{e} is no finite real number")
-    return sp.Float(value, EVALUATED)
+    return sp.Float(0, EVALUATED)
 
 
 def evaluate(value: sp.Expr, digits: int = DIGITS) -> sp.Expr:
@@ -54,8 +64,12 @@ def evaluate(value: sp.Expr, digits: int = DIGITS) -> sp.Expr:
     return sp.N(value, digits) if value.free_symbols else sp.N(number(value), digits)
 
 
-def _sign_of_number(value: sp.Expr) -> int:
-    return 0 if abs(value) < TIE else (1 if value > 0 else -1)
+def _sign_of_number(e: sp.Expr) -> int:
+    """The sign of a constant; a closed form that is not 0 has one however small it is."""
+    value = number(e)
+    if value == 0 or (e.has(sp.Float) and abs(value) < TIE):
+        return 0
+    return 1 if value > 0 else -1
 
 
 def _factored(e: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
@@ -69,16 +83,15 @@ def sign(e: sp.Expr) -> int | None:
 
     A sum is decided if, monomial by monomial, its coefficients (numbers such as 1 - sqrt(2) erfinv(1/3)) agree.
     """
-    value = number(e)
-    if value is not None:
-        return _sign_of_number(value)
+    if not e.free_symbols:
+        return _sign_of_number(e)
     coefficients: dict[sp.Expr, list[sp.Expr]] = defaultdict(list)
     for part in sp.Add.make_args(sp.expand(e)):
         constant, monomial = _factored(part)
         coefficients[monomial].append(constant)
     signs = set()
     for monomial, constants in coefficients.items():
-        own = _sign_of_number(number(sp.Add(*constants)))
+        own = _sign_of_number(sp.Add(*constants))
         if own:
             signs.add(own if monomial.is_positive else -own if monomial.is_negative else None)
     if not signs:

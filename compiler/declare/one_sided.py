@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -20,7 +20,11 @@ from learnact.compiler.declare.cases import Piecewise
 from learnact.compiler.declare.constants import sign
 from learnact.compiler.declare.functions import sigmoid
 from learnact.compiler.declare.kinks import WINNERS, Floor, Largest, Magnitude, Select, Sign, Smallest, Step, Winner
+from learnact.compiler.declare.sizes import nodes
 from learnact.compiler.declare.symbols import tie_order, x
+
+MOST_NODES = 256
+"""Of a slope whose sign is looked for; of a longer one the emitted code finds out."""
 
 NODES = (Largest, Smallest, Magnitude, Winner, Select, Sign, Step, Floor, Relational)
 """What the limit from the left may change."""
@@ -49,11 +53,14 @@ class LeftLimit:
         """
         ordered = tie_order(arguments, self.symbols)
         slopes = {e: self._slope(e) for e in ordered}
-        signs = {(a, b): self._sign(slopes[a] - slopes[b]) for a in ordered for b in ordered}
-        if None in signs.values():
-            return ordered
+        signs: dict[tuple[sp.Expr, sp.Expr], int] = {}
+        for a, b in combinations(ordered, 2):
+            found = self._sign(slopes[a] - slopes[b])
+            if found is None:
+                return ordered
+            signs[a, b], signs[b, a] = found, -found
         way = 1 if kind is Largest else -1
-        return sorted(ordered, key=cmp_to_key(lambda a, b: way * (signs[a, b] or 0)))
+        return sorted(ordered, key=cmp_to_key(lambda a, b: way * signs.get((a, b), 0)))
 
     def _slope(self, e: sp.Expr) -> sp.Expr:
         return self(sp.diff(e, x)) if e.has(x) else sp.S.Zero
@@ -66,6 +73,8 @@ class LeftLimit:
                 up, down = sorted(e.free_symbols, key=lambda s: -e.coeff(s))
                 if e == up - down:
                     return 1 if place[up] > place[down] else -1  # or both are equal, and then any order serves
+        if nodes(e, {}) > MOST_NODES:
+            return None
         return sign(e.xreplace({f: sp.Dummy(positive=True) for f in e.atoms(sp.exp, sigmoid)}))
 
     def _limit(self, e: sp.Basic) -> sp.Basic:

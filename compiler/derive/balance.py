@@ -15,16 +15,16 @@ from typing import Literal
 
 import sympy as sp
 
-from learnact.compiler.declare.constants import evaluate
+from learnact.compiler.declare.constants import evaluate, sign
 from learnact.compiler.declare.laws import Law
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive.derivation import Moments
 from learnact.compiler.derive.expectation.expect import derivative, expect
 from learnact.compiler.derive.quantity import Quantity
-from learnact.errors import Divergent
+from learnact.errors import BadDeclaration, Divergent
 
 ZERO_BELOW = sp.Float(10) ** -25
-"""A number computed to 40 digits and smaller than this is zero: 15 digits may be lost to cancellation."""
+"""A difference of numbers of quadrature is zero below this part of them: of 30 digits 5 may be lost."""
 
 AMPLIFICATION = 16
 """Error of the solved moments, in units of the error of the five expectations: sums, one quotient and one root."""
@@ -74,10 +74,12 @@ class Expectations:
         """Moments of F = gain (g + shift)."""
         second = tidy(gain**2 * (self.square + 2 * shift * self.mean + shift**2))
         return self._as_moments(
+            gain**2,
+            shift,
             gain * (self.mean + shift),
             second,
             gain**2 * self.slope_square,
-            gain**2 * self._x_slope(shift) / second,
+            gain**2 * self._x_slope(shift) / second if _sign(second) != 0 else sp.nan,
         )
 
     def _x_slope(self, shift: sp.Expr) -> sp.Expr:
@@ -88,25 +90,29 @@ class Expectations:
         """Moments of F = (g + shift)/sqrt(d) with a shift of the theorem: E[F^2] = `second` and E[F'^2] = 1."""
         d = self.slope_square
         q_slope = self._x_slope(shift) / (second * d)
-        return self._as_moments((self.mean + shift) / sp.sqrt(d), second, sp.S.One, q_slope)
+        return self._as_moments(1 / d, shift, (self.mean + shift) / sp.sqrt(d), second, sp.S.One, q_slope)
 
     def forward(self, norm: sp.Expr, shift: sp.Expr, second: sp.Expr) -> Moments:
         """Moments of F = sqrt(second/norm) (g + shift), norm = E[(g + shift)^2], which has E[F^2] = `second`."""
         q_slope = self._x_slope(shift) / norm
         mean = self.mean + shift
         mean = mean * sp.sqrt(second / norm) if mean != 0 else mean  # SymPy spends seconds on 0 times a long number
-        return self._as_moments(mean, second, second * self.slope_square / norm, q_slope)
+        return self._as_moments(second / norm, shift, mean, second, second * self.slope_square / norm, q_slope)
 
-    def _as_moments(self, *values: sp.Expr) -> Moments:
-        return Moments(*map(self.quantity, values))
+    def _as_moments(self, gain_square: sp.Expr, shift: sp.Expr, *values: sp.Expr) -> Moments:
+        """Moments with the error that the five expectations have after multiplication by gain^2 and (1 + |shift|)^2."""
+        factor = 1.0
+        if not self.exact:
+            factor = float(max(sp.S.One, evaluate(gain_square)) * (1 + abs(evaluate(shift))) ** 2)
+        return Moments(*(self.quantity(value, factor) for value in values))
 
-    def quantity(self, value: sp.Expr) -> Quantity:
-        """A number made of these expectations, with their error."""
+    def quantity(self, value: sp.Expr, factor: float = 1.0) -> Quantity:
+        """A number made of these expectations, with their error times a factor."""
         if value is sp.nan:
-            return Quantity.none(self.lacking)
+            return Quantity.none(self.lacking or "E[F^2] is 0")
         if self.exact:
             return Quantity(tidy(value))
-        return Quantity(evaluate(value), False, self.error, self.route)
+        return Quantity(evaluate(value), False, factor * self.error, self.route)
 
 
 def _expect_if_any(expr: sp.Expr, law: Law) -> Quantity:
@@ -135,17 +141,32 @@ def tidy(e: sp.Expr) -> sp.Expr:
     return sp.expand(e)
 
 
-def sign(e: sp.Expr) -> int | None:
-    """The sign of a number, -1, 0 or 1; None where it depends on symbols."""
-    if e.free_symbols:
-        return 1 if e.is_positive else -1 if e.is_negative else None
-    value = evaluate(e, 40)
-    return 0 if abs(value) < ZERO_BELOW else int(sp.sign(value))
+def _sign(e: sp.Expr) -> int | None:
+    """The sign of a closed form, -1, 0 or 1; None where it depends on symbols."""
+    return sign(e) if e is not sp.nan else None
+
+
+def _compared(a: sp.Expr, b: sp.Expr) -> int | None:
+    """The sign of a - b, of numbers of quadrature 0 where it is too small to tell; None where it depends on symbols."""
+    difference = tidy(a - b)
+    if not difference.has(sp.Float):
+        return sign(difference)
+    value = evaluate(difference, 40)
+    return 0 if abs(value) < ZERO_BELOW * evaluate(abs(a) + abs(b), 40) else int(sp.sign(value))
 
 
 def solve(g: Expectations, law: Law, second: sp.Expr, *, has_shift: bool, root: Literal["stable", "plus"]) -> Solution:
-    """Solve E[F^2] = `second` and E[F'^2] = 1; without a solution E[F^2] = `second` alone, with the reason."""
+    """Solve E[F^2] = `second` and E[F'^2] = 1; without a solution E[F^2] = `second` alone, with the reason.
+
+    Raises BadDeclaration for a constant, which no gain helps.
+    """
     d, v = g.slope_square, g.variance
+    spread = v if has_shift else g.square
+    if _sign(spread) == 0:
+        raise BadDeclaration(
+            f"where {law} puts x, F is the constant {evaluate(g.mean, 6)}: no gain makes E[F^2] = {second}; give other "
+            "values or another law"
+        )
     lost = f"E[F'^2] does not exist, so the gain sets E[F^2] alone: {g.lacking}"
     if not has_shift:
         gain, reached = sp.sqrt(second / g.square), g.forward(g.square, sp.S.Zero, second)
@@ -159,14 +180,15 @@ def solve(g: Expectations, law: Law, second: sp.Expr, *, has_shift: bool, root: 
     if d is sp.nan:
         return Solution(sp.sqrt(second / v), -g.mean, "forward only", g.forward(v, -g.mean, second), lost)
     room = tidy(second * d - v)
-    if sign(room) == -1:
+    compared = _compared(second * d, v)
+    if compared == -1:
         gain, shift = sp.sqrt(second / v), -g.mean
         reason = (
             f"E[F^2] = {second} and E[F'^2] = 1 need Var g <= {evaluate(second * d, 6)}, found {evaluate(v, 6)} under "
             f"{law}; with E[F^2] = {second} the largest E[F'^2] is {evaluate(second * d / v, 6)}"
         )
         return Solution(gain, shift, "forward only", g.forward(v, shift, second), reason)
-    distance = sp.S.Zero if sign(room) == 0 else sp.sqrt(room)
+    distance = sp.S.Zero if compared == 0 else sp.sqrt(room)
     shifts = [tidy(-g.mean + distance), tidy(-g.mean - distance)]
     best = shifts[0]
     if root == "stable" and not any(s.free_symbols for s in shifts):
@@ -176,7 +198,7 @@ def solve(g: Expectations, law: Law, second: sp.Expr, *, has_shift: bool, root: 
 
 def is_one(e: sp.Expr) -> bool:
     """Whether a number is 1 to 25 digits."""
-    return not e.free_symbols and e is not sp.nan and abs(evaluate(e, 40) - 1) < ZERO_BELOW
+    return not e.free_symbols and e is not sp.nan and _compared(e, sp.S.One) == 0
 
 
 def moments(function: sp.Expr, law: Law) -> Moments:

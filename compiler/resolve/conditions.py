@@ -80,13 +80,13 @@ def _ordered(
 
 
 def in_cases(cases: Sequence[Case]) -> sp.Expr | None:
-    """The value of the first case whose condition holds; None unless the last one is certain.
-
-    Raises BadExpression for too many comparisons.
-    """
+    """The value of the first case whose condition holds; None unless the last one is certain."""
     if all(holds is not sp.true for _, holds in cases):
         return None
-    result = Piecewise(*cases)
-    if sum(len(part.atoms(Relational)) for part in result.atoms(sp.Piecewise)) > MAX_CONDITIONS:
+    return Piecewise(*cases)
+
+
+def check_cases(expr: sp.Expr) -> None:
+    """Raises BadExpression for too many comparisons."""
+    if sum(len(part.atoms(Relational)) for part in expr.atoms(sp.Piecewise)) > MAX_CONDITIONS:
         raise BadExpression(f"the expression has more than {MAX_CONDITIONS} comparisons; write fewer cases")
-    return result

@@ -10,7 +10,7 @@ import sympy as sp
 from learnact.compiler.declare.laws import LAWS, Law, Normal
 from learnact.compiler.declare.names import Names, snake_case
 from learnact.compiler.declare.spec import Activation, Family, Start, Values
-from learnact.compiler.declare.symbols import NOT_REAL, gain, shift, x
+from learnact.compiler.declare.symbols import NOT_REAL, gain, put, shift, x
 from learnact.compiler.resolve.homogeneous import common_factor
 from learnact.compiler.resolve.language import UnknownSymbol, parse, parse_constant
 from learnact.compiler.resolve.parameters import Given, Number, given
@@ -150,7 +150,7 @@ def _check_count(params: Mapping[str, Number]) -> None:
 def _check_values(function: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> None:
     """With the given values the expression must still be a real function of x."""
     try:
-        at_start = function.xreplace(values)
+        at_start = put(function, values)
     except (TypeError, ValueError) as err:  # SymPy's answers to a comparison of numbers that are not real
         raise BadExpression(f"with the given values a comparison in {function} is of no real numbers") from err
     if at_start.has(*NOT_REAL):

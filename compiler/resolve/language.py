@@ -10,24 +10,28 @@ import difflib
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
 import sympy as sp
 
+from learnact.compiler.declare.sizes import levels, nodes
 from learnact.compiler.declare.symbols import NOT_REAL
 from learnact.compiler.resolve.bounds import (
     MAX_BITS,
     MAX_DECADE,
     MAX_DEPTH,
+    MAX_EXTREMA,
     MAX_LENGTH,
+    MAX_LEVELS,
+    MAX_NODES,
     MAX_POWER,
     bits,
     bounded,
     check_size,
 )
-from learnact.compiler.resolve.conditions import Case, condition, in_cases
+from learnact.compiler.resolve.conditions import Case, check_cases, condition, in_cases
 from learnact.compiler.resolve.words import CASES, CONSTANTS, EXTREMA, FUNCTIONS, UNARY, WORDS
 from learnact.errors import BadExpression
 
@@ -92,6 +96,7 @@ class _Reader:
     source: str
     offset: int  # columns cut off on the left
     names: Mapping[str, sp.Symbol]
+    sizes: dict[sp.Basic, int] = field(default_factory=dict)  # of what was read so far
 
     def value(self, node: ast.expr, depth: int) -> sp.Expr:
         if depth > MAX_DEPTH:
@@ -184,7 +189,11 @@ class _Reader:
             takes = "one argument" if name in UNARY else "at least one argument"
             raise BadExpression(f"{name}{self.at(node)} takes {takes}, found {len(args)}")
         values = [self.value(arg, depth + 1) for arg in args]
-        return self.checked(node, lambda: ({**UNARY, **EXTREMA}[name])(*values))
+        result = self.checked(node, lambda: ({**UNARY, **EXTREMA}[name])(*values))
+        check_cases(result)
+        if levels(result, (sp.Max, sp.Min)) > MAX_EXTREMA:
+            raise BadExpression(f"{name}{self.at(node)} puts more than {MAX_EXTREMA} maxima and minima into one another")
+        return result
 
     def pairs(self, node: ast.Call) -> list[tuple[ast.expr, ast.expr | None]]:
         """The (value, condition) nodes of Piecewise or where; the last condition of where is None: always."""
@@ -208,12 +217,23 @@ class _Reader:
         result = in_cases(read)
         if result is None:
             raise BadExpression(f"Piecewise{self.at(node)} must end with a (value, True) pair")
+        check_cases(result)
         return self.checked(node, lambda: result)
 
     def checked(self, node: ast.expr, build: Callable[[], sp.Basic]) -> sp.Expr:
         """Build a node; refuse it if it is not real and finite, or too large to compute with."""
         try:
             result = build()
+            if nodes(result, self.sizes) > MAX_NODES:
+                raise BadExpression(
+                    f"{_short(self.segment(node))}{self.at(node)} has more than {MAX_NODES} terms and factors when its "
+                    "functions are written out; nest them less"
+                )
+            if isinstance(result, sp.Expr) and result.is_number and levels(result) > MAX_LEVELS:
+                raise BadExpression(
+                    f"the number {_short(self.segment(node))}{self.at(node)} is nested deeper than {MAX_LEVELS} levels; "
+                    "write its decimals"
+                )
             sound = not result.has(*NOT_REAL) and (not isinstance(result, sp.Expr) or bounded(result))
         except (TypeError, ValueError, ArithmeticError, NotImplementedError, AttributeError) as err:
             raise BadExpression(f"{_short(self.segment(node))}{self.at(node)} has no real value") from err

@@ -15,6 +15,7 @@ from learnact.compiler.declare.constants import evaluate
 from learnact.compiler.declare.derivatives import PASSES
 from learnact.compiler.declare.kinks import Select, is_indicator
 from learnact.compiler.declare.one_sided import LeftLimit
+from learnact.compiler.declare.sizes import nodes
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import NOT_REAL, gain, shift, x
 from learnact.errors import BadDeclaration
@@ -22,6 +23,8 @@ from learnact.errors import BadDeclaration
 PROBES = (sp.Rational(1, 50), sp.Rational(3, 10), sp.Rational(7, 10), sp.Rational(49, 50))
 """Quantiles of the law at which F and its derivatives must be real and finite; no kink lies there by chance."""
 
+MOST_NODES = 100_000
+"""Of F and its derivatives together; each pass over more takes seconds."""
 
 FAR_OUT = [side * np.logspace(1.2, 12, 200) for side in (-1, 1)]
 """Standard deviations at which an argument of tan is looked at besides those up to 16."""
@@ -34,8 +37,8 @@ def _first_ranked(values: Sequence[Any], way: int) -> int:
 
 
 NUMERIC: dict[str, Callable[..., Any]] = {
-    "erf": lambda u: np.float64(math.erf(u)),
-    "erfc": lambda u: np.float64(math.erfc(u)),
+    "erf": np.vectorize(math.erf, otypes=[float]),
+    "erfc": np.vectorize(math.erfc, otypes=[float]),
     "sigmoid": lambda u: 0.5 * (1 + np.tanh(u / 2)),
     "softplus": lambda u: np.logaddexp(0.0, u),
     "Sign": np.sign,
@@ -114,10 +117,11 @@ def _require_no_pole(activation: Activation, name: str, parameters: Sequence[flo
     low, high = (float(end) for end in law.support)
     points = np.sort(points[(points >= low) & (points <= high)])
     found = sp.lambdify([x, *activation.symbols], inside, [NUMERIC, "numpy"], dummify=True)
-    for argument, values in zip(inside, found(points, *parameters), strict=True):
-        with np.errstate(all="ignore"):
-            turns = np.broadcast_to(np.floor(values / np.pi + 0.5), points.shape)
-        crossed = np.flatnonzero(np.diff(turns) != 0)
+    with np.errstate(all="ignore"):
+        values = found(points, *parameters)
+        turns = [np.diff(np.broadcast_to(np.floor(v / np.pi + 0.5), points.shape)) for v in values]
+    for argument, steps in zip(inside, turns, strict=True):
+        crossed = np.flatnonzero(np.isfinite(steps) & (steps != 0))
         if crossed.size:
             nearest = crossed[np.argmin(np.abs(points[crossed]))]
             raise BadDeclaration(
@@ -140,6 +144,12 @@ def _derivatives(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.
     limit = LeftLimit(symbols)
     for step in PASSES:
         exprs = step(exprs, limit)
+        known: dict[sp.Basic, int] = {}
+        if (size := sum(nodes(e, known) for e in exprs)) > MOST_NODES:
+            raise BadDeclaration(
+                f"the derivatives of the function are {size} numbers, names and operations long when they are written "
+                f"out, at most {MOST_NODES} are compiled; nest fewer functions"
+            )
     return exprs
 
 

@@ -11,7 +11,7 @@ import sympy as sp
 from plain_numpy import DEGREES, SPECS, Measured, Shape, moments, shape
 
 from learnact.compiler.declare.constants import evaluate
-from learnact.compiler.declare.laws import Exponential, Law, Normal, Uniform
+from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
 from learnact.compiler.declare.spec import Activation, Family, Start
 from learnact.compiler.declare.symbols import gain, shift, x
 from learnact.compiler.derive import StartDerivation, start
@@ -225,3 +225,34 @@ def test_a_start_that_is_not_of_the_form_is_refused() -> None:
 def test_unknown_starts_are_named() -> None:
     with pytest.raises(UnknownName, match="nearby"):
         start(resolve("tropical:3"), "nearby")
+
+
+def test_a_function_that_is_rarely_above_0_is_balanced_in_truth() -> None:
+    """P(x > 12) = 1.8e-33: differences this small are no zeros, and 1 - erf(6 sqrt 2) loses 33 digits."""
+    hinge = sp.Symbol("h", real=True)
+    a, d = sp.symbols("a d", real=True)
+    family = Family(
+        name="late", title="", formula="", parameters={"a": 1, "h": 1, "d": 1}, degrees=None,
+        function=lambda _p, _n: a * sp.Max(x - hinge, 0) + d,
+        starts={"balanced": Start(lambda _n, _l: {"a": gain, "h": sp.Integer(12), "d": gain * shift})},
+    )  # fmt: skip
+    found = start(Activation(family, None), "balanced")
+    (scale,), (offset,) = (found.values[name] for name in "ad")
+    at = 12 / sp.sqrt(2)
+    tail = (sp.erfc(at) / 2).evalf(40)
+    density = sp.exp(-72) / sp.sqrt(2 * sp.pi)
+    first, second = density - 12 * tail, 145 * tail - 12 * density
+    length = scale**2 * second + 2 * scale * offset * first + offset**2
+    assert abs(float((scale**2 * tail).evalf(60)) - 1) < UNIT
+    assert abs(float(length.evalf(100, maxn=400)) - 1) < UNIT
+
+
+def test_a_constant_where_the_law_puts_x_is_refused() -> None:
+    a, d = sp.symbols("a d", real=True)
+    family = Family(
+        name="away", title="", formula="", parameters={"a": 1, "d": 1}, degrees=None,
+        function=lambda _p, _n: a * sp.Max(x - 1, 0) + d,
+        starts={"balanced": Start(lambda _n, _l: {"a": gain, "d": gain * shift})}, law=Arcsine(1),
+    )  # fmt: skip
+    with pytest.raises(BadDeclaration, match="where Arcsine"):
+        start(Activation(family, None), "balanced")

@@ -167,6 +167,11 @@ def test_refuses_and_names_the_token(text, says):
         "-" * 900 + "x",
         "sin(" * 100 + "x" + ")" * 100,
         "*".join(["(x+1)"] * 100),
+        "elu(" * 8 + "x" + ")" * 8,
+        "hardswish(" * 20 + "x" + ")" * 20,
+        "hardsigmoid(" * 20 + "x" + ")" * 20,
+        "leaky_relu(" * 20 + "x" + ")" * 20,
+        "**".join(["0.5"] * 20),
     ],
 )
 def test_hostile_texts_are_refused_at_once(text):
@@ -348,6 +353,23 @@ def test_nested_cases_are_read_and_checked_at_once():
     begun = time.process_time()
     assert declared(NESTED, "a=0.77", "b=-1.31").parameters
     assert time.process_time() - begun < 5  # it takes a twentieth of that
+
+
+def test_functions_of_functions_are_checked_at_once():
+    """SymPy spends a minute on the conditions of the first, and writes out the second's derivatives."""
+    begun = time.process_time()
+    assert declared("a*elu(elu(elu(elu(elu(x)))))", "a=1").parameters
+    with pytest.raises(BadDeclaration, match="nest fewer functions"):
+        declared("a*hardswish(hardswish(hardswish(hardswish(x))))", "a=1")
+    assert declared(f"Max({','.join(f'a*x**{k}+{k * k}' for k in range(60))},a*x)", "a=1").parameters
+    assert time.process_time() - begun < 5  # it takes a fifth of that
+
+
+@pytest.mark.parametrize("text", ["a*tan(a**x + x)", "a*tan(x**-1)", "a*tan(x**0.5)", "a*tan(erfc(x)*c)"])
+def test_a_look_for_poles_says_nothing_of_numpy(text, recwarn):
+    with suppress(BadDeclaration):
+        declared(text, "a=2", *(["c=1"] if "c)" in text else []))
+    assert not recwarn.list
 
 
 def test_no_text_may_compare_without_end():

@@ -15,9 +15,11 @@ import sympy as sp
 
 from learnact.compiler.declare.constants import EVALUATED, number
 from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal
+from learnact.compiler.derive.expectation.bends import Bend, bends
+from learnact.compiler.derive.expectation.ends import end_power, unbounded_end
 from learnact.compiler.derive.expectation.moments import unit
 from learnact.compiler.derive.expectation.numeric import numeric
-from learnact.compiler.derive.expectation.singular import Cut, cuts
+from learnact.compiler.derive.expectation.singular import cuts
 from learnact.errors import Divergent, NoClosedForm
 
 GUARD = 15
@@ -37,6 +39,15 @@ FEATURE = 1
 
 DEGREE = 9
 """Of the tanh-sinh rule: at most about 3,000 nodes between two cuts."""
+
+HALVINGS = 4
+"""Of a panel on which the rule does not converge, one after the other."""
+
+STEEP = mp.mpf(1) / 4
+"""In standard deviations: what bends over a shorter distance gets panels of its own."""
+
+NEAR, CANCELS = mp.mpf(10) ** -3, 4
+"""Nearer to a singularity than NEAR, CANCELS times the digits of the distance may cancel: of (1 - exp(-x))/x^2, say."""
 
 WIDEST = 6
 """The integrand may stretch the density's own effective support by this factor before it counts as divergent."""
@@ -74,6 +85,7 @@ class _Problem:
         self.scale = mp.mpf(number(unit(law)))
         self.function = numeric(expr)
         self.negligible = mp.mpf(10) ** -(digits + 8)
+        self.singular: list[mp.mpf] = []  # t of singularities, once `solve` knows them
         self.lo, self.hi = self._interval()
 
     def _interval(self) -> tuple[mp.mpf, mp.mpf]:
@@ -97,7 +109,21 @@ class _Problem:
         return mp.acos(point / self.scale) if isinstance(self.law, Arcsine) else point / self.scale
 
     def integrand(self, t: mp.mpf) -> mp.mpf:
-        """f(x(t)) times the density of t."""
+        """f(x(t)) times the density of t; near a singularity with the digits that a quotient of zeros loses."""
+        distance = min((abs(t - s) for s in self.singular), default=mp.mpf(1))
+        if distance > NEAR:
+            return self._value(t)
+        lost = -int(mp.floor(mp.log10(distance))) if distance else EVALUATED
+        with mp.workdps(EVALUATED + CANCELS * lost):
+            return self._value(t)
+
+    def at(self, point: mp.mpf, offset: mp.mpf) -> mp.mpf:
+        """The integrand at a small distance from a point, without rounding the sum."""
+        lost = -int(mp.floor(mp.log10(abs(offset))))
+        with mp.workdps(EVALUATED + CANCELS * max(lost, 0)):
+            return self._value(point + offset)
+
+    def _value(self, t: mp.mpf) -> mp.mpf:
         value = self.function(self._x(t))
         if isinstance(value, mp.mpc):
             raise Divergent(f"{self.expr} is not real everywhere on the support of {self.law}")
@@ -113,19 +139,25 @@ class _Problem:
     def solve(self) -> tuple[mp.mpf, mp.mpf]:
         """The integral and an estimate of its error."""
         ends = sorted((self._x(self.lo), self._x(self.hi)))
-        found = cuts(self.expr, *ends)
+        with mp.workdps(EVALUATED):
+            found = cuts(self.expr, *ends)
+            places = [(self._t(cut.point), cut.singular) for cut in found]
+        self.singular = [t for t, singular in places if singular]
+        narrow = bends(self.expr, *ends, self.scale * STEEP)
         if not found and isinstance(self.law, (Normal, Arcsine)):
-            value, error = self._trapezoid()
+            value, error = self._trapezoid(min((b.width for b in narrow), default=mp.mpf(FEATURE)))
             if error <= mp.mpf(10) ** -(self.digits // 2) * max(1, abs(value)):
                 return value, error
-        return self._panels(found)
+        return self._panels([t for t, _ in places], narrow)
 
-    def _trapezoid(self) -> tuple[mp.mpf, mp.mpf]:
+    def _trapezoid(self, feature: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
+        """The trapezoidal rule, from a step on that sees a feature of this width; infinite error where none may."""
         n, most = STEPS_OF_TRAPEZOID
-        while n < most and (self.hi - self.lo) / n * self.scale > FEATURE:
+        longest = min(mp.mpf(FEATURE), feature) / self.scale
+        while n < most and (self.hi - self.lo) / n > longest:
             n *= 2
-        if (self.hi - self.lo) / n * self.scale > FEATURE:
-            return mp.mpf(0), mp.inf  # what happens around x = 0 would be stepped over
+        if (self.hi - self.lo) / n > longest:
+            return mp.mpf(0), mp.inf  # what happens there would be stepped over
         step = (self.hi - self.lo) / n
         inner = mp.fsum(self.integrand(self.lo + k * step) for k in range(1, n))
         value = step * (inner + (self.integrand(self.lo) + self.integrand(self.hi)) / 2)
@@ -138,29 +170,53 @@ class _Problem:
             n, step = 2 * n, step / 2
         return value, error
 
-    def _panels(self, found: list[Cut]) -> tuple[mp.mpf, mp.mpf]:
-        points = set()
-        for cut in found:
-            t = self._t(cut.point)
-            if cut.singular:
-                self._require_integrable(t)
-            points.add(t)
+    def _panels(self, cut_at: list[mp.mpf], narrow: list[Bend]) -> tuple[mp.mpf, mp.mpf]:
+        points = set(cut_at)
         if isinstance(self.law, (Normal, Exponential)):  # a panel no wider than its distance from the centre
             smallest = min(0, -int(mp.ceil(mp.log(self.scale, 2))) - 1)
             points |= {mp.mpf(0)} | {s * mp.mpf(2) ** k for k in range(smallest, 8) for s in (-1, 1)}
+        for bend in narrow:  # nor from a bend
+            doublings = int(mp.ceil(mp.log(self.scale / bend.width, 2)))
+            around = [bend.point + s * bend.width * 2**k for k in range(doublings + 1) for s in (-1, 0, 1)]
+            low, high = sorted((self._x(self.lo), self._x(self.hi)))
+            points |= {self._t(p) for p in around if low < p < high}
         inner = sorted(t for t in points if self.lo < t < self.hi)
         value, error = mp.mpf(0), self.negligible
-        for panel in pairwise([self.lo, *inner, self.hi]):
-            part, uncertainty = mp.quad(self.integrand, panel, error=True, maxdegree=DEGREE)
+        for left, right in pairwise([self.lo, *inner, self.hi]):
+            part, uncertainty = self._panel(left, right)
             value, error = value + part, error + uncertainty
         return value, error
 
-    def _require_integrable(self, t: mp.mpf) -> None:
-        """Distance times integrand must shrink towards the point: it does not at a pole."""
-        far, near = mp.mpf(10) ** -8, mp.mpf(10) ** -12
-        for side in (-1, 1):
-            if self.lo < t + side * far < self.hi:
-                before, after = (abs(d * self.integrand(t + side * d)) for d in (far, near))
-                if after > self.negligible and after > before / 2:
-                    where = mp.nstr(self._x(t), 8)
+    def _panel(self, left: mp.mpf, right: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
+        """The integral between two neighbouring points; where a power goes to infinity at an end, its tail in closed
+        form. Raises Divergent at a pole.
+        """
+        value, error = mp.mpf(0), mp.mpf(0)
+        middle = (left + right) / 2
+        for end, side in ((left, 1), (right, -1)):
+            if end in self.singular:
+                power = end_power(self.at, end, side, self.negligible)
+                if power is None:
+                    where = mp.nstr(self._x(end), 8)
                     raise Divergent(f"E[{self.expr}] does not exist under {self.law}: a pole at x = {where}")
+                if power < 1:
+                    part, uncertainty = unbounded_end(self.at, end, side, abs(middle - end), power)
+                    value, error = value + part, error + uncertainty
+                    left, right = (middle, right) if side > 0 else (left, middle)
+        if left < right:
+            part, uncertainty = self._smooth(left, right, HALVINGS)
+            value, error = value + part, error + uncertainty
+        return value, error
+
+    def _smooth(self, left: mp.mpf, right: mp.mpf, halvings: int) -> tuple[mp.mpf, mp.mpf]:
+        """By tanh-sinh quadrature; of halves where that does not converge."""
+        inside = mp.mpf(10) ** -(self.digits + GUARD - 2)
+        low, high = left + inside * max(1, abs(left)), right - inside * max(1, abs(right))
+        value, error = mp.quad(
+            lambda t: self.integrand(min(max(t, low), high)), (left, right), error=True, maxdegree=DEGREE
+        )
+        if error <= mp.mpf(10) ** -(self.digits // 2) or not halvings:
+            return value, error
+        middle = (left + right) / 2
+        halves = [self._smooth(*ends, halvings - 1) for ends in ((left, middle), (middle, right))]
+        return halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]

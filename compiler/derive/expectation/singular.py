@@ -53,12 +53,12 @@ def _of_atom(atom: sp.Basic, lo: mp.mpf, hi: mp.mpf) -> Iterator[Cut]:
         try:
             points = [_real(p) for p in kinks(atom)]
         except NoClosedForm:
-            points = [p for u in _switches(atom) for p in _zeros(u, lo, hi)]
+            points = [p for u in _switches(atom) for p in zeros(u, lo, hi)]
         yield from (Cut(p, singular=False) for p in points)
     elif isinstance(atom, STEPS):
         yield from (Cut(p, singular=False) for p in _steps(atom, lo, hi))
     else:
-        yield from (Cut(p, singular=True) for u in _vanishing(atom) for p in _zeros(u, lo, hi))
+        yield from (Cut(p, singular=True) for u in _vanishing(atom) for p in zeros(u, lo, hi))
 
 
 def _switches(atom: sp.Expr) -> list[sp.Expr]:
@@ -84,7 +84,8 @@ def _vanishing(atom: sp.Basic) -> list[sp.Expr]:
     return []
 
 
-def _zeros(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
+def zeros(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
+    """Zeros of an expression in x: all of a polynomial, else where its sign changes on [lo, hi]. Raises Divergent."""
     try:
         return [_real(root) for root in roots(u)]
     except NoClosedForm:

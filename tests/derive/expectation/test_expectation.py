@@ -432,3 +432,30 @@ def test_a_quotient_that_is_0_over_0_inside_a_kink_is_cut_there() -> None:
 def test_wide_laws(expr: sp.Expr, sigma: int, value: float) -> None:
     found = expect(expr, Normal(sp.Integer(sigma)))
     assert abs(float(found) - value) < 1e-13 * value
+
+
+@pytest.mark.parametrize(
+    ("expr", "law", "value"),
+    [
+        # x/(1 - exp(-x)) has the slope 1/2 at 0, where quadrature in 45 digits saw 0/0
+        (derivative(x / (1 - sp.exp(-x))) ** 2, Normal(1), 0.273336505),
+        # half of the steep part lies on either side of 0.3: E = b density(0.3)/6 + ...
+        (derivative(sigmoid(30000 * (x - R(3, 10)))) ** 2, Normal(1), 5000 * math.exp(-0.045) / math.sqrt(2 * math.pi)),
+        (sp.exp(-(10**6) * (x - 1) ** 2) * sp.tanh(x) ** 2, Uniform(2), math.sqrt(math.pi) / 4000 * math.tanh(1) ** 2),
+        # E|x|^p = 2^(p/2) Gamma((p + 1)/2)/sqrt(pi)
+        (sp.Abs(x) ** R(-49, 50), Normal(1), 2**-0.49 * math.gamma(0.01) / math.sqrt(math.pi)),
+        (sp.Abs(x - R(1, 3)) ** R(-49, 50), Uniform(1), (25 * (R(4, 3) ** R(1, 50) + R(2, 3) ** R(1, 50))).evalf()),
+    ],
+    ids=str,
+)
+def test_narrow_removable_and_weakly_singular_integrands(expr: sp.Expr, law: Law, value: float) -> None:
+    found = expect(expr, law)
+    assert not found.exact
+    assert found.error < 1e-14 * max(1.0, float(value))
+    assert abs(float(found) - float(value)) < 1e-6 * float(value)  # closed forms to the leading order in the width
+
+
+def test_powers_at_the_edge_of_a_pole_are_told_from_it() -> None:
+    for expr in (1 / sp.Abs(x), 1 / (sp.Abs(x) * sp.log(1 + 1 / sp.Abs(x))), sp.Abs(x) ** R(-101, 100)):
+        with pytest.raises(Divergent):
+            expect(expr * sp.cosh(x / 9), Normal(1))

@@ -1,0 +1,40 @@
+"""Random texts, derivations, files and faults.
+
+    python -m benchmarks.fuzz texts --seconds 600 --seed 1
+    python -m benchmarks.fuzz derivations|families|mutants [--count N] [--first K]
+
+Prints counts, and each finding with a line of Python that shows it again; the k-th trial of a seed is always the same
+(`--first K --count 1`). Exit status 1 if there is a finding. With --out the summary is appended to fuzz.md there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+KINDS = ("texts", "derivations", "families", "mutants")
+
+
+def main() -> int:
+    """Run one kind; 0 if nothing was found."""
+    parser = argparse.ArgumentParser(description="Random texts, derivations, files and faults, and what they show.")
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of processor time (default: 60)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial")
+    parser.add_argument("--count", type=int, help="trials (default: until the time is up)")
+    parser.add_argument("--out", type=Path, help="folder of fuzz.md, to which the summary is appended")
+    options = parser.parse_args()
+    run = getattr(importlib.import_module(f"benchmarks.fuzz.{options.kind}"), options.kind)
+    found = run(options.seed, options.seconds, options.count, options.first)
+    print(found.summary())
+    if options.out:
+        with (options.out / "fuzz.md").open("a") as page:
+            page.write(f"- {found.summary()}\n")
+    return int(bool(found.faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
