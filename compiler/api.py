@@ -59,6 +59,12 @@ def start(
     law: Law | str | None = None,
     preserve: bool = False,
     factor: Number = 1,
+    curvature: Number | None = None,
+    kappa: Number | None = None,
+    slope: Number | None = None,
+    depth: Number | None = None,
+    tau: Number | None = None,
+    eta: Number | None = None,
 ) -> dict[str, tuple[float, ...]]:
     """Parameter values of the start `name` of `target` under N(0, sigma^2), or under `law`: parameter -> values.
 
@@ -69,14 +75,24 @@ def start(
     where neither is so, gain and offset alone are solved (fourier, whose frequencies are fixed).
     `factor`, above 0, multiplies F: E[F^2] and E[F'^2] are then factor^2 times as large.
 
+    The start `shaped` also fixes C''(1) of the correlation map to `curvature`, or for a net of `depth` layers to
+    tau/depth, and where F' jumps kappa, for a net of `depth` layers that which makes one kink at 0 take inputs at right
+    angles to the correlation `eta`; E[F'^2] is `slope`, 1 if not given. `curved` has E[F] = 0 in place of the
+    condition on E[F^2], which then follows, at any sigma as for sigma = 1. Both are under N(0, sigma^2) alone. `name`
+    may hold the conditions itself: "shaped,curvature=0.05".
+
+        start("hermite:3", "shaped", depth=50, tau=0.3), start("hermite:3", "curved", curvature=2)
+
     Raises BadLaw for a sigma that is not positive, or for both sigma and law; NoStart for `preserve` where only a gain
-    could be solved, and for a `factor` where no parameters scale F; BadTarget, UnknownName, BadExpression, and what
+    could be solved, and for a `factor` where no parameters scale F, and for conditions that
+    cannot be met, with the range that can; BadTarget, UnknownName, BadExpression, and what
     `derive` raises.
     """
     from learnact.compiler.declare.constants import evaluate  # noqa: PLC0415
     from learnact.compiler.derive import start as derive_start  # noqa: PLC0415
     from learnact.compiler.resolve.multiple import multiple  # noqa: PLC0415
     from learnact.compiler.resolve.number import exact  # noqa: PLC0415
+    from learnact.compiler.resolve.shaped import Wanted  # noqa: PLC0415
 
     if not isinstance(name, str):
         raise BadTarget(f"the start's name must be text such as 'balanced', found {name!r}")
@@ -86,8 +102,11 @@ def start(
     times = exact(factor, "factor")
     if not times.is_positive:
         raise BadExpression(f"factor must be positive, found {times}")
-    activation = activation_of(target)
-    solved = derive_start(activation, name, given or of_sigma, preserve=preserve)
+    conditions = {"curvature": curvature, "kappa": kappa, "slope": slope, "depth": depth, "tau": tau, "eta": eta}
+    asked = {word: value for word, value in conditions.items() if value is not None}
+    wanted = Wanted.of(name, **asked) if asked else Wanted.read(name)
+    activation = wanted.on(activation_of(target))
+    solved = derive_start(activation, wanted.name, given or of_sigma, preserve=preserve)
     scaled = multiple(activation, solved.values, times)
     return {parameter: tuple(float(evaluate(v)) for v in values) for parameter, values in scaled.items()}
 

@@ -27,7 +27,17 @@ SLOW = 30.0
 AGREE = 1e-8
 """Relative difference that double precision and 3,000 panels leave room for."""
 
-LAWS = ("normal", "normal:0.3", "normal:3", "uniform", "uniform:2", "exponential", "exponential:2", "arcsine", "arcsine:2")
+LAWS = (
+    "normal",
+    "normal:0.3",
+    "normal:3",
+    "uniform",
+    "uniform:2",
+    "exponential",
+    "exponential:2",
+    "arcsine",
+    "arcsine:2",
+)
 NODES, MOST_PANELS, HALVINGS = 20, 3000, 40
 
 SHAPES = (

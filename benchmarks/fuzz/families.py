@@ -74,7 +74,9 @@ def stored_slope(key: str, value: mp.mpf) -> mp.mpf:
     return value * (3 - value) / 3 if "<" in key else mp.mpf(1)
 
 
-def disagreements(cls: type[torch.nn.Module], text: str, keys: dict[str, str], values: dict[str, str]) -> tuple[list[str], int]:
+def disagreements(
+    cls: type[torch.nn.Module], text: str, keys: dict[str, str], values: dict[str, str]
+) -> tuple[list[str], int]:
     """What differs, and how many numbers were compared."""
     names, wrong, count = list(values), [], 0
     chain = [mp.mpf(1), *(stored_slope(k, mp.mpf(v)) for k, v in keys.items())]

@@ -17,7 +17,25 @@ GENTLE = (
 )  # fmt: skip
 """Finite everywhere and of polynomial growth: what an activation is mostly made of."""
 
-NUMBERS = ("0", "1", "2", "3", "0.5", "0.1", "7", "12", "1e-3", "1e3", "30000", "1e-12", "1e12", "1e300", "64", "pi", "E")
+NUMBERS = (
+    "0",
+    "1",
+    "2",
+    "3",
+    "0.5",
+    "0.1",
+    "7",
+    "12",
+    "1e-3",
+    "1e3",
+    "30000",
+    "1e-12",
+    "1e12",
+    "1e300",
+    "64",
+    "pi",
+    "E",
+)
 MODEST = ("1", "2", "0.5", "0.1", "3", "0.3", "1.7", "pi")
 NOISE = "+-*/()<>=., _^&|~!@#$%[]{}:;'\"\\\t\n0123456789abcdefghxyzE\u03b1\u00b2\u2212\x00"
 FAMILIES = (
@@ -146,4 +164,6 @@ class Grammar:
         """family:degree, with a form in front of it at times."""
         family = self.random.choice((*FAMILIES, *ONE_ARGUMENT))
         form = self.random.choice(("", "", "scaled_", "residual_"))
-        return f"{form}{family}{self.random.choice(('', ':1', ':2', ':3', ':5', ':12', ':0', ':13', ':-1', ':1e9', ':x'))}"
+        return (
+            f"{form}{family}{self.random.choice(('', ':1', ':2', ':3', ':5', ':12', ':0', ':13', ':-1', ':1e9', ':x'))}"
+        )

@@ -113,9 +113,12 @@ class Interpreter:
                 return self.power(self.walk(node.left), node.right)
             case ast.BinOp():
                 u, v = self.walk(node.left), self.walk(node.right)
-                return {ast.Add: u.__add__, ast.Sub: u.__sub__, ast.Mult: u.__mul__, ast.Div: lambda w: u * self.over(w)}[
-                    type(node.op)
-                ](v)
+                return {
+                    ast.Add: u.__add__,
+                    ast.Sub: u.__sub__,
+                    ast.Mult: u.__mul__,
+                    ast.Div: lambda w: u * self.over(w),
+                }[type(node.op)](v)
             case ast.IfExp():
                 return self.choose(self.test(node.test), lambda: self.walk(node.body), lambda: self.walk(node.orelse))
             case ast.Call(func=ast.Name(id=name)):
@@ -163,7 +166,9 @@ class Interpreter:
         for part in parts[1:]:
             first, second = (best, part) if largest else (part, best)
             best = self.choose(
-                self.less(first.value, second.value), lambda p=part: p, lambda b=best: b  # type: ignore[misc]
+                self.less(first.value, second.value),
+                lambda p=part: p,
+                lambda b=best: b,  # type: ignore[misc]
             )
         return best
 

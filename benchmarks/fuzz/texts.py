@@ -66,8 +66,10 @@ def case(rng: random.Random, k: int) -> Case:
         pairs = [grammar.parameter() for _ in range(rng.randint(0, 3))]
         pairs = [grammar.damaged(p) if rng.random() < 0.2 else p for p in pairs]
         name = rng.choice(("Trial", "Trial", "trial", "class", "Tri al", "Math", grammar.damaged("Trial")))
-        body = text if rng.random() < 0.3 else "+".join(
-            ["x", *(f"{n}*x" for n in sorted({m for p in pairs for m in re.findall(r"[^\W\d]\w*", p)}))]
+        body = (
+            text
+            if rng.random() < 0.3
+            else "+".join(["x", *(f"{n}*x" for n in sorted({m for p in pairs for m in re.findall(r"[^\W\d]\w*", p)}))])
         )
         line = f"from_expression({body!r}, parse_params({pairs!r}), {name!r})"
         return Case("parameters", lambda: from_expression(body, parse_params(pairs), name), line)

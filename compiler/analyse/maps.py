@@ -113,7 +113,7 @@ def maps_of(gains: Gains, function: sp.Expr, law: Normal) -> Maps:
     slope_at_one = _scaled(gains.slope_second, sigma**2, second)
     if slope_at_one is None:
         missing["slope_at_one"] = gains.missing["slope_second"]
-    bend, kappa = _curvature(function, law, second, gains, missing)
+    bend, kappa = curvature(function, law, gains, missing)
     length = Length(value, breaks)
     try:
         trend = slopes(function).trend
@@ -186,10 +186,15 @@ def _rounding(closed: sp.Expr) -> float:
     )
 
 
-def _curvature(
-    function: sp.Expr, law: Normal, second: Quantity, gains: Gains, missing: dict[str, str]
+def curvature(
+    function: sp.Expr, law: Normal, gains: Gains, missing: dict[str, str]
 ) -> tuple[Quantity | None, Quantity | None]:
-    """C''(1) of a function without kinks, kappa of one with them; the other is None or 0."""
+    """C''(1) of a function without kinks, kappa of one with them; the other is None or 0. `missing` takes why.
+
+    Raises Divergent where E[F^2] does not exist.
+    """
+    if (second := gains.second) is None:
+        raise Divergent(f"{gains.name} has no maps: {gains.missing['second']}")
     if gains.slope_second is None:
         missing["bend_at_one"] = missing["kappa"] = gains.missing["slope_second"]
         return None, None

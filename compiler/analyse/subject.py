@@ -19,9 +19,10 @@ from learnact.compiler.resolve.declaration import Declaration
 from learnact.compiler.resolve.expression import parse_law, reference
 from learnact.compiler.resolve.number import Number
 from learnact.compiler.resolve.parameters import Number as Value
+from learnact.compiler.resolve.shaped import Wanted
 from learnact.errors import BadExpression, BadLaw, BadTarget
 
-NAME = re.compile(r"[A-Za-z_]\w*(@\w*)?")
+NAME = re.compile(r"[A-Za-z_]\w*(@.*)?")
 """A text of this form is a name, every other one without colon an expression; `x` alone is one too."""
 
 
@@ -92,9 +93,10 @@ def _written(text: str, params: Mapping[str, Value], law: Law | None) -> Subject
 
 
 def _started(activation: Activation, start: str | None, law: Law) -> Subject:
-    chosen = start if start is not None else next(iter(activation.family.starts))
+    wanted = Wanted.read(start) if start is not None else Wanted(next(iter(activation.family.starts)))
+    activation, chosen = wanted.on(activation), wanted.name
     spec = activation.names.spec
-    name = f"{spec}@{chosen}" if activation.parameters else spec
+    name = f"{spec}@{start or chosen}" if activation.parameters else spec
     formula = activation.family.formula or str(activation.function)
     if not activation.parameters and chosen in activation.family.starts:
         return Subject(name, formula, activation.function, law)

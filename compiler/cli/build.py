@@ -152,13 +152,14 @@ def _verify_against(
     params: Sequence[str],
     name: str | None,
     law: str | None,
+    start: str | None,
 ) -> int:
     from learnact.compiler import api  # noqa: PLC0415
     from learnact.compiler.explain import formats  # noqa: PLC0415
     from learnact.compiler.resolve.expression import parse_params  # noqa: PLC0415
 
-    if expr is not None or name is not None or law is not None:
-        raise click.UsageError("--against is the declaration itself; leave --expr, --name and --law out")
+    if any(word is not None for word in (expr, name, law, start)):
+        raise click.UsageError("--against is the declaration itself; leave --expr, --name, --law and --start out")
     if len(specs) != 1:
         raise click.UsageError(f"--against judges one FILE.py:callable, found {len(specs)}")
     report = api.verify_against(specs[0], against, params=parse_params(params), quick=quick)
@@ -173,8 +174,8 @@ def _file_or_declaration(declaration: Declaration) -> Path | Declaration:
     """Take FILE.py for an emitted file: its header declares it, so nothing else may."""
     if declaration.spec is None or not declaration.spec.endswith(".py"):
         return declaration
-    if declaration.name is not None or declaration.law is not None:
-        raise click.UsageError(f"{declaration.spec} says itself what it is; leave --name and --law out")
+    if any(word is not None for word in (declaration.name, declaration.law, declaration.start)):
+        raise click.UsageError(f"{declaration.spec} says itself what it is; leave --name, --law and --start out")
     return Path(declaration.spec)
 
 

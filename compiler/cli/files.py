@@ -45,7 +45,7 @@ def new(name: str, path: Path | None, force: bool) -> int:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="docs", show_default=True)
 @click.option("--pictures", is_flag=True, help="Draw the pictures that the pages show, too.")
 def docs(out: Path, pictures: bool) -> int:
-    """Write one markdown page per family, and the pages of gains and maps.
+    """Write one markdown page per family, and the pages of gains and maps and of all functions side by side.
 
     Formula, moments by degree, derivation, picture; every gain beside the constants in circulation.
     """

@@ -23,6 +23,8 @@ UNNAMED = "Expression"
 
 LAW_HELP = "normal, uniform, arcsine, exponential; or e.g. uniform:pi."
 
+START_HELP = "Add a start with conditions: shaped,curvature=0.1 or curved,curvature=2 (see docs/shaped.md)."
+
 json_option = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
@@ -31,6 +33,7 @@ def declares(many: bool) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for option in (
+            click.option("--start", metavar="NAME,WORD=VALUE", help=START_HELP),
             click.option("--law", metavar="LAW", help=LAW_HELP, shell_complete=complete_law),
             click.option("--name", metavar="CLASS", help="Class name in place of the derived one."),
             click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter's start value."),
@@ -44,7 +47,12 @@ def declares(many: bool) -> Callable[[Command], Command]:
 
 
 def declarations(
-    specs: Sequence[str], expr: str | None, params: Sequence[str], name: str | None, law: str | None
+    specs: Sequence[str],
+    expr: str | None,
+    params: Sequence[str],
+    name: str | None,
+    law: str | None,
+    start: str | None = None,
 ) -> list[Declaration]:
     """Pair the words of a command line into declarations."""
     from learnact.compiler.resolve.declaration import Declaration  # noqa: PLC0415
@@ -52,12 +60,12 @@ def declarations(
     if expr is not None and specs:
         raise click.UsageError(f"give either SPEC or --expr, found {specs[0]!r} and --expr")
     if expr is not None:
-        return [Declaration(expr=expr, params=tuple(params), name=name, law=law)]
+        return [Declaration(expr=expr, params=tuple(params), name=name, law=law, start=start)]
     if not specs:
         raise click.UsageError("give a SPEC such as hermite:5, or --expr with --param and --name")
     if name is not None and len(specs) > 1:
         raise click.UsageError(f"--name names one class, found {len(specs)} SPECs")
-    return [Declaration(spec=spec, params=tuple(params), name=name, law=law) for spec in specs]
+    return [Declaration(spec=spec, params=tuple(params), name=name, law=law, start=start) for spec in specs]
 
 
 def advise(activation: Activation) -> None:
@@ -69,12 +77,17 @@ def advise(activation: Activation) -> None:
 
 
 def declaration(
-    specs: Sequence[str], expr: str | None, params: Sequence[str], name: str | None, law: str | None
+    specs: Sequence[str],
+    expr: str | None,
+    params: Sequence[str],
+    name: str | None,
+    law: str | None,
+    start: str | None = None,
 ) -> Declaration:
     """Read the one declaration of a command that takes one, and only prints: an expression needs no name there."""
     if expr is not None and name is None:
         name = UNNAMED
-    found = declarations(specs, expr, params, name, law)
+    found = declarations(specs, expr, params, name, law, start)
     if len(found) != 1:
         raise click.UsageError(f"this command takes one SPEC, found {len(found)}")
     return found[0]

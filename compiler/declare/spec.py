@@ -17,7 +17,8 @@ import sympy as sp
 from learnact.compiler.declare.constraints import Constraint, Length, Positive
 from learnact.compiler.declare.laws import Law, Normal
 from learnact.compiler.declare.names import Names, check_parameter
-from learnact.compiler.declare.symbols import NOT_REAL, gain, put, shift, x
+from learnact.compiler.declare.shape import Shape
+from learnact.compiler.declare.symbols import NOT_REAL, PLAIN, gain, put, shift, tilt, x
 from learnact.errors import BadDeclaration, BadDegree, BadName, UnknownName, declared_code
 
 Values = Mapping[str, "sp.Expr | Sequence[sp.Expr]"]
@@ -34,6 +35,12 @@ class Start:
     root: Literal["stable", "plus"] = "stable"  # of the two shifts: the smaller |q-slope|, or the larger shift
     note: str = ""  # one line on where it comes from
     fixed_scale: bool = False  # a start that must not be stretched to its input's scale: a gain alone, as a control
+    shape: Shape | None = None  # further conditions, with `tilt` or `input_scale` in the values as a further unknown
+
+    @property
+    def unknowns(self) -> frozenset[sp.Symbol]:
+        """The symbols that its values may hold."""
+        return frozenset(PLAIN) if self.shape else frozenset({gain, shift})
 
 
 @dataclass(frozen=True)
@@ -322,12 +329,12 @@ class Activation:
         return pairs
 
     def _stored(self, entry: sp.Symbol, constraint: Constraint, value: sp.Expr) -> sp.Expr:
-        if value.has(shift) or (value.has(gain) and not constraint.scales):
+        if value.has(shift, tilt) or (value.free_symbols & PLAIN.keys() and not constraint.scales):
             raise BadDeclaration(
                 f"{self.names.spec}: {entry} is declared {constraint}, which the solved value {value} may leave; "
                 "let gain and shift be part of a parameter without a range"
             )
-        probe = put(value, {gain: sp.S.One, shift: sp.S.Zero})
+        probe = put(value, PLAIN)
         if probe.is_number and not constraint.allows(probe):
             raise BadDeclaration(f"{self.names.spec}: {entry} is declared {constraint}, found the value {value}")
         return constraint.stored(value)
@@ -366,7 +373,7 @@ class Activation:
         for symbol, value in values.items():
             if value.has(*NOT_REAL):
                 raise BadDeclaration(f"{what} makes {symbol} {value} under {law}; it must be real and finite")
-            if unknown := value.free_symbols - law.parameter.free_symbols - {gain, shift}:
+            if unknown := value.free_symbols - law.parameter.free_symbols - start.unknowns:
                 names = ", ".join(sorted(map(str, unknown)))
                 raise BadDeclaration(f"{what} makes {symbol} depend on {names}; only gain and shift are solved")
         return values
@@ -388,6 +395,7 @@ class Activation:
         for name, start in self.family.starts.items():
             values = self.start_values(name)
             fixed = " fixed" if start.fixed_scale else ""
+            fixed += f" {start.shape.canonical}" if start.shape else ""
             lines.append(f"{name} {start.root} {start.note} {[sp.srepr(v) for v in values.values()]}{fixed}")
         return "\n".join(lines)
 

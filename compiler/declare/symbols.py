@@ -14,6 +14,13 @@ gain = sp.Symbol("gain", positive=True)
 shift = sp.Symbol("shift", real=True)
 """Unknowns of a start: write F = gain * (g + shift) and the compiler solves E[F^2] = E[F'^2] = 1."""
 
+tilt = sp.Symbol("tilt_", real=True)
+input_scale = sp.Symbol("input_scale_", positive=True)
+"""Unknowns of a shaped start besides, F = gain * (g(input_scale * x) + tilt * x + shift); no parameter is named so."""
+
+PLAIN = {gain: sp.S.One, shift: sp.S.Zero, tilt: sp.S.Zero, input_scale: sp.S.One}
+"""The values of the unknowns at which F is g."""
+
 NOT_REAL = (sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I)
 """SymPy constants that make an expression not real or not finite."""
 

@@ -44,6 +44,8 @@ def derive(
         try:
             starts.append(start(activation, name, law, preserve=preserve))
         except NoStart as err:
+            if name in activation.family.starts and activation.start(name).shape is not None:
+                raise  # it was asked for: nothing may be written without it
             missing[name] = str(err)
     return Derivation(activation, law, tuple(starts), law.second if preserve else sp.S.One, missing)
 

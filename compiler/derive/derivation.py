@@ -9,6 +9,7 @@ from typing import Literal
 import sympy as sp
 
 from learnact.compiler.declare.laws import Law
+from learnact.compiler.declare.shape import Shape
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.derive.quantity import Quantity
 from learnact.errors import NoStart, UnknownName
@@ -49,13 +50,14 @@ class StartDerivation:
     """One named start, solved."""
 
     name: str
-    kind: Literal["balanced", "forward only", "as declared", "fit"]
+    kind: Literal["balanced", "forward only", "as declared", "fit", "shaped", "curved"]
     values: Mapping[str, tuple[sp.Expr, ...]]  # parameter name -> exact expressions (numeric for numeric fits)
     exact: bool  # whether `values` are closed forms
     moments: Moments
     reason: str = ""  # why E[F'^2] = 1 cannot be had, where that is so
     note: str = ""  # where the start comes from
     errors: FitErrors | None = None  # for fits
+    shape: Shape | None = None  # the further conditions that a shaped start meets
 
 
 @dataclass(frozen=True)

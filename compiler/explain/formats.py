@@ -35,6 +35,7 @@ def plain(derivation: Derivation) -> str:
         lines += [f"  {line}" for line in _steps_text(derivation, start)]
         lines += [f"  {name:<16} {value}" for name, value in entries(start, _text)]
         lines += [f"  {name:<16} {quantity(q)}" for name, q in moments(start)]
+        lines += [f"  {start.shape.label:<16} {_text(start.shape.amount, True)}"] if start.shape else []
         lines += [f"  {line}" for line in remarks(start)]
     lines += [line for name, reason in derivation.missing.items() for line in ("", f"start {name!r}: {_none(reason)}")]
     return "\n".join(lines) + "\n"
@@ -141,6 +142,7 @@ def equations(derivation: Derivation, start: StartDerivation) -> list[str]:
             lines.append(f"{_name_latex(name, k if len(values) > 1 else None)} {_tex(value, start.exact)}")
     labels = ("E[F]", "E[F^2]", "E[F'^2]", "E[x F F'] / E[F^2]")
     lines += [f"{label} {_tex(q.value, q.exact)}" for label, (_, q) in zip(labels, moments(start), strict=True)]
+    lines += [f"{start.shape.label} {_tex(start.shape.amount, True)}"] if start.shape else []
     return [f"{line} \\\\" for line in lines]
 
 
@@ -184,6 +186,7 @@ def _start_data(start: StartDerivation) -> dict[str, Any]:
         "values": {name: [_number_data(v, start.exact) for v in values] for name, values in start.values.items()},
         "moments": {k: _moment_data(q) for k, q in named.items()},
         "errors": asdict(start.errors) if start.errors else None,
+        "shape": {start.shape.measure: _number_data(start.shape.amount, True)} if start.shape else None,
     }
 
 

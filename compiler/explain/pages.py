@@ -11,7 +11,7 @@ from learnact.compiler import api
 from learnact.compiler.declare.spec import Activation, Family
 from learnact.compiler.derive import StartDerivation
 from learnact.compiler.derive import start as derive_start
-from learnact.compiler.explain import formats, gains, maps
+from learnact.compiler.explain import compare, formats, gains, maps
 from learnact.compiler.resolve import registry
 from learnact.files import write_whole
 
@@ -32,6 +32,7 @@ def write(folder: Path, *, pictures: bool = False) -> Iterator[Path]:
     """
     yield write_whole(folder / "gains.md", gains.page(), force=True)
     yield write_whole(folder / "maps.md", maps.page(), force=True)
+    yield write_whole(folder / "compare.md", compare.page(), force=True)
     folder = folder / "families"
     families = [registry.family(name) for name in registry.shipped_names()]
     for family in families:

@@ -33,9 +33,9 @@ class Solved:
 
 
 def solved(derivation: Derivation, start: StartDerivation) -> Solved | None:
-    """The equations of a start that the balance theorem solves; None for fits and for values as declared."""
+    """The equations of a start that the balance theorem solves; None for others, and for values as declared."""
     activation = derivation.activation
-    if start.name not in activation.family.starts:
+    if start.name not in activation.family.starts or start.shape is not None:
         return None
     own = activation.start_values if derivation.second == 1 else partial(preserving_values, activation)
     declared = own(start.name, derivation.law)

@@ -11,10 +11,11 @@ from learnact.compiler.declare.spec import Activation
 from learnact.compiler.resolve import paths
 from learnact.compiler.resolve.expression import from_expression, parse_law, parse_params
 from learnact.compiler.resolve.registry import resolve
+from learnact.compiler.resolve.shaped import Wanted
 from learnact.compiler.resolve.sound import check
 from learnact.errors import BadExpression, UnknownName
 
-OPTIONS = ("--expr", "--param", "--name", "--law", "--backend")
+OPTIONS = ("--expr", "--param", "--name", "--law", "--start", "--backend")
 FLAGS = ("--lean",)
 BACKENDS = ("torch", "triton", "both")
 """Of emitted files: no kernels; kernels, required on CUDA; kernels where triton is installed."""
@@ -32,6 +33,7 @@ class Declaration:
     params: tuple[str, ...] = ()  # a=1, b=1 ...: start values of the expression's parameters
     name: str | None = None  # class name in place of the derived one; an expression needs it
     law: str | None = None  # uniform:pi, in place of the family's law
+    start: str | None = None  # shaped,curvature=0.05: a start with conditions, the first of the activation's then
     backend: str = "torch"  # of the emitted file: one of BACKENDS
     lean: bool = False  # whether the emitted file lacks what only makes eager code on a CPU faster
 
@@ -43,6 +45,10 @@ class Declaration:
         if self.spec is not None and self.params:
             raise BadExpression(f"--param belongs to --expr; {self.spec!r} declares its parameters itself")
         emission_options(self.backend, self.lean)
+        if self.start is not None and Wanted.read(self.start).shape is None:
+            raise BadExpression(
+                f"--start is for starts with conditions, such as shaped,curvature=0.1; found {self.start!r}"
+            )
 
     @classmethod
     def read(cls, arguments: str) -> Declaration:
@@ -64,11 +70,12 @@ class Declaration:
                 raise UnknownName("option", word, (*OPTIONS, *FLAGS))
             else:
                 given[word].append(next(rest, ""))
-        single = ("--expr", "--name", "--law", "--backend")
-        expr, name, law, backend = (_at_most_one(given[o], f"{o} in {arguments!r}") for o in single)
+        single = ("--expr", "--name", "--law", "--start", "--backend")
+        expr, name, law, start, backend = (_at_most_one(given[o], f"{o} in {arguments!r}") for o in single)
         spec = _at_most_one(specs, f"SPEC in {arguments!r}")
+        chosen = "torch" if backend is None else backend
         lean = _at_most_one(flags, f"--lean in {arguments!r}") is not None
-        return cls(spec, expr, tuple(given["--param"]), name, law, "torch" if backend is None else backend, lean)
+        return cls(spec, expr, tuple(given["--param"]), name, law, start, chosen, lean)
 
     @property
     def arguments(self) -> str:
@@ -76,7 +83,7 @@ class Declaration:
         words = [self.spec] if self.spec is not None else ["--expr", (self.expr or "").strip()]
         for param in self.params:
             words += ["--param", param]
-        for option, value in (("--name", self.name), ("--law", self.law)):
+        for option, value in (("--name", self.name), ("--law", self.law), ("--start", self.start)):
             words += [option, value] if value is not None else []
         return shlex.join([*words, *emission_options(self.backend, self.lean)])
 
@@ -90,6 +97,10 @@ class Declaration:
 
     def activation(self) -> Activation:
         """The checked activation. Raises any LearnactError of `registry`, `expression`, `sound` and `spec`."""
+        found = self._declared()
+        return found if self.start is None else Wanted.read(self.start).on(found)
+
+    def _declared(self) -> Activation:
         law = parse_law(self.law) if self.law is not None else None
         if self.expr is not None:
             return from_expression(self.expr, parse_params(self.params), self.name or "", law)

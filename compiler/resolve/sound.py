@@ -17,7 +17,7 @@ from learnact.compiler.declare.kinks import Select, is_indicator
 from learnact.compiler.declare.one_sided import LeftLimit
 from learnact.compiler.declare.sizes import nodes
 from learnact.compiler.declare.spec import Activation
-from learnact.compiler.declare.symbols import NOT_REAL, gain, shift, x
+from learnact.compiler.declare.symbols import NOT_REAL, PLAIN, x
 from learnact.errors import BadDeclaration
 
 PROBES = (sp.Rational(1, 50), sp.Rational(3, 10), sp.Rational(7, 10), sp.Rational(49, 50))
@@ -93,8 +93,8 @@ def check(activation: Activation) -> Activation:
 
 def _check_start(activation: Activation, name: str) -> None:
     """Require finite F, F' and dF/dparameter at PROBES, at a start's values with gain 1 and shift 0."""
-    law, plain = activation.family.law, {gain: sp.S.One, shift: sp.S.Zero}
-    parameters = [float(evaluate(v.xreplace(plain))) for v in activation.start_values(name).values()]
+    law = activation.family.law
+    parameters = [float(evaluate(v.xreplace(PLAIN))) for v in activation.start_values(name).values()]
     _require_no_pole(activation, name, parameters)
     labels = ["F", "F'", *(f"dF/d{symbol}" for symbol in activation.symbols)]
     for point in (float(evaluate(law.quantile(p))) for p in PROBES):

@@ -5,16 +5,23 @@ from __future__ import annotations
 import numpy as np
 import sympy as sp
 
-from learnact.compiler.declare.symbols import gain, shift
+from learnact.compiler.declare.symbols import PLAIN, gain, input_scale, shift, tilt
 from learnact.compiler.verify import quadrature, tolerances
 from learnact.compiler.verify.checks_fits import check_fit
+from learnact.compiler.verify.checks_shaped import check_shape
 from learnact.compiler.verify.ledger import Finding, Ledger
 from learnact.compiler.verify.measured import Array
 from learnact.compiler.verify.moments import UNCONVERGED, emitted, evaluated
 from learnact.compiler.verify.subject import Subject
 
 MOMENTS = ("E[F^2]", "E[F'^2]", "q-slope")
-GUESSES = [(g, s) for g in (1.0, 0.3, 3.0) for s in (0.0, 0.7, -0.7, 2.5, -2.5)]
+GUESSES = [
+    {gain: g, shift: s, tilt: t, input_scale: z}
+    for t, z in ((0.0, 1.0), (3.0, 0.2), (-0.5, 3.0))
+    for g in (1.0, 0.3, 3.0)
+    for s in (0.0, 0.7, -0.7, 2.5, -2.5)
+]
+"""From which the unknowns of a start are looked for; those that it does not have are left out."""
 
 
 def check_moments(subject: Subject) -> Finding:
@@ -73,14 +80,16 @@ def _declared(subject: Subject, start: str, ledger: Ledger) -> None:
     pairs = activation.start_values(start, subject.law)
     exprs = [pairs[s] for s in activation.symbols]
     found = np.array(subject.printed(start))
-    unknowns = [u for u in (gain, shift) if any(e.has(u) for e in exprs)]
+    unknowns = [u for u in PLAIN if any(e.has(u) for e in exprs)]
     if not unknowns:
         truth = np.array([float(sp.N(e, 20)) for e in exprs])
         ledger.compare(np.abs(found - truth), tolerances.START * (1 + np.abs(truth)), f"{start}, as declared")
         return
     residual = fit_form(exprs, unknowns, found)
     ledger.compare(residual, tolerances.FORM * (1 + np.abs(found).max()), f"{start}, declared form")
-    if gain in unknowns:
+    if (shape := activation.start(start).shape) is not None:
+        check_shape(subject, start, shape, ledger)
+    elif gain in unknowns:
         _balanced(subject, start, unknowns, ledger)
 
 
@@ -112,18 +121,21 @@ def _balanced(subject: Subject, start: str, unknowns: list[sp.Symbol], ledger: L
 
 
 def fit_form(exprs: list[sp.Expr], unknowns: list[sp.Symbol], found: Array) -> float:
-    """Largest residual of the declared values at the gain > 0 and shift that fit the printed values best."""
+    """Largest residual of the declared values at the unknowns, gain > 0, that fit the printed values best."""
     numbers = [sp.N(e, 20) for e in exprs]  # quantiles and the like are numbers before numpy sees them
     declared = sp.lambdify(unknowns, numbers, modules="numpy")
     slopes = sp.lambdify(unknowns, [[e.diff(u) for u in unknowns] for e in numbers], modules="numpy")
     best = np.inf
-    for guess in GUESSES:
-        at = np.array([guess[0] if u == gain else guess[1] for u in unknowns])
+    for begin in dict.fromkeys(tuple(guess[u] for u in unknowns) for guess in GUESSES):
+        at = np.array(begin)
         for _ in range(60):
             residual = found - np.array(declared(*at), dtype=float)
-            step, *_ = np.linalg.lstsq(np.array(slopes(*at), dtype=float), residual, rcond=None)
+            matrix = np.array(slopes(*at), dtype=float)
+            if not (np.isfinite(matrix).all() and np.isfinite(residual).all()):
+                break
+            step, *_ = np.linalg.lstsq(matrix, residual, rcond=None)
             at = at + step
-        positive = gain not in unknowns or at[unknowns.index(gain)] > 0
+        positive = all(at[unknowns.index(u)] > 0 for u in (gain, input_scale) if u in unknowns)
         residual = np.abs(found - np.array(declared(*at), dtype=float)).max()
         if positive and np.isfinite(residual):
             best = min(best, float(residual))

@@ -128,6 +128,9 @@ above the rounding of a panel's sum, 1e-16."""
 BALANCE = 1e-12
 """Claimed E[F^2] and E[F'^2] of a balanced start against 1: both are solved exactly and printed as doubles."""
 
+STEEPNESS = 1e-5
+"""kappa from slopes a KINK_STEP to either side of each kink, relative: F'' times that step, in a jump of order 1."""
+
 SIGMAS = 6.0
 """Monte Carlo against integrated moments, in standard errors whose variance is integrated, not sampled, because
 the fourth moments of a polynomial of degree 12 are not seen by a sample. One in 5e8 for a normal mean."""

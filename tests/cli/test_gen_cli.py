@@ -95,6 +95,10 @@ REFUSED = [
     (("derive", "hermite:3", "--sigma", "wide"), "unknown name"),
     (("derive", "hermite:3", "--sigma", "1", "--law", "uniform"), "either --law or --sigma"),
     (("derive", "hermite:3", "--format", "html"), "html"),
+    (("derive", "hermite:3", "--start", "balanced"), "--start is for starts with conditions"),
+    (("emit", "hermite:3", "--start", "shaped,curvature=2"), "between 0 and 1.33333 there"),
+    (("maps", "hermite:3@shaped"), "needs its conditions"),
+    (("maps", "hermite:3@shaped,curvature=x"), "curvature: unknown name 'x'"),
     (("show", "hermite:3"), "stage"),
     (("verify", "nowhere.py"), "nowhere.py"),
     (("check", "nowhere"), "nowhere"),
@@ -416,6 +420,18 @@ def test_derive_gives_exact_values_and_unit_moments(gen):
         assert sp.sympify(entry["exact"]) == sign * c
         assert entry["value"] == pytest.approx(sign * float(c), rel=FLOAT_ROUNDING)
     assert [balanced["moments"][m]["exact"] for m in ("second", "slope_second")] == ["1", "1"]
+
+
+def test_starts_with_conditions_are_printed(gen):
+    start = json.loads(gen("derive", "hermite:3", "--start", "shaped,curvature=0.05", "--format", "json").out)[
+        "starts"
+    ][0]
+    assert (start["name"], start["shape"]["curvature"]["exact"]) == ("shaped", "1/20")
+    assert "C''(1)           = 1/20 ~ 0.05" in gen("derive", "hermite:3", "--start", "shaped,curvature=0.05").out
+    assert (
+        json.loads(gen("maps", "hermite:3@shaped,curvature=0.05", "--format", "json").out)["bend_at_one"]["value"]
+        == 0.05
+    )
 
 
 def test_derive_takes_laws_and_sigma_exactly(gen):

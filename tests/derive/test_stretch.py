@@ -9,8 +9,8 @@ import pytest
 import sympy as sp
 
 from learnact import Family, Normal, Start, derive, start
+from learnact.compiler.declare.dimensions import stretches
 from learnact.compiler.declare.symbols import gain, shift, x
-from learnact.compiler.derive.stretch import stretches
 from learnact.compiler.explain import steps
 from learnact.compiler.resolve.expression import from_expression
 from learnact.compiler.resolve.registry import resolve
