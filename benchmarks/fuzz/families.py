@@ -34,8 +34,29 @@ TOLERANCE = {torch.float64: 1e-8, torch.float32: 2e-3}
 """Of 1 + the largest number met: an ill-conditioned expression loses half of the digits; a wrong rule, the first."""
 
 EACH_VERIFIED, EACH_PROVED = 40, 60
-FORMS = ("gelu", "silu", "mish", "tanh", "sigmoid", "softplus", "softsign", "elu", "selu", "hardtanh", "hardsigmoid",
-         "hardswish", "serf", "erf", "gaussian", "sine", "relu", "relu6", "relu2", "leaky_relu", "gelu_tanh")  # fmt: skip
+FORMS = (
+    "gelu",
+    "silu",
+    "mish",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "softsign",
+    "elu",
+    "selu",
+    "hardtanh",
+    "hardsigmoid",
+    "hardswish",
+    "serf",
+    "erf",
+    "gaussian",
+    "sine",
+    "relu",
+    "relu6",
+    "relu2",
+    "leaky_relu",
+    "gelu_tanh",
+)
 
 
 def drawn(rng: random.Random) -> tuple[str, dict[str, str], dict[str, str]]:
@@ -74,7 +95,9 @@ def stored_slope(key: str, value: mp.mpf) -> mp.mpf:
     return value * (3 - value) / 3 if "<" in key else mp.mpf(1)
 
 
-def disagreements(cls: type[torch.nn.Module], text: str, keys: dict[str, str], values: dict[str, str]) -> tuple[list[str], int]:
+def disagreements(
+    cls: type[torch.nn.Module], text: str, keys: dict[str, str], values: dict[str, str]
+) -> tuple[list[str], int]:
     """What differs, and how many numbers were compared."""
     names, wrong, count = list(values), [], 0
     chain = [mp.mpf(1), *(stored_slope(k, mp.mpf(v)) for k, v in keys.items())]

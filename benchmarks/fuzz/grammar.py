@@ -6,24 +6,120 @@ import random
 from dataclasses import dataclass, field
 
 ONE_ARGUMENT = (
-    "exp", "expm1", "log", "log1p", "log2", "sqrt", "sin", "cos", "tan", "atan", "arctan", "sinh", "cosh", "asinh",
-    "arcsinh", "erfc", "abs", "Abs", "sign", "Heaviside", "floor", "ceil", "ceiling", "relu", "relu6", "leaky_relu",
-    "relu2", "leaky_relu2", "gelu", "gelu_tanh", "silu", "swish", "mish", "tanh", "sigmoid", "softplus", "softsign",
-    "elu", "selu", "hardtanh", "hardsigmoid", "hardswish", "serf", "erf", "gaussian", "sine",
-)  # fmt: skip
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "sqrt",
+    "sin",
+    "cos",
+    "tan",
+    "atan",
+    "arctan",
+    "sinh",
+    "cosh",
+    "asinh",
+    "arcsinh",
+    "erfc",
+    "abs",
+    "Abs",
+    "sign",
+    "Heaviside",
+    "floor",
+    "ceil",
+    "ceiling",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "relu2",
+    "leaky_relu2",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "swish",
+    "mish",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "softsign",
+    "elu",
+    "selu",
+    "hardtanh",
+    "hardsigmoid",
+    "hardswish",
+    "serf",
+    "erf",
+    "gaussian",
+    "sine",
+)
 GENTLE = (
-    "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "atan", "asinh", "gelu", "silu", "mish", "relu", "elu", "abs",
-    "softsign", "hardswish", "gaussian", "selu", "leaky_relu", "hardtanh", "serf", "gelu_tanh", "relu2",
-)  # fmt: skip
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "erf",
+    "atan",
+    "asinh",
+    "gelu",
+    "silu",
+    "mish",
+    "relu",
+    "elu",
+    "abs",
+    "softsign",
+    "hardswish",
+    "gaussian",
+    "selu",
+    "leaky_relu",
+    "hardtanh",
+    "serf",
+    "gelu_tanh",
+    "relu2",
+)
 """Finite everywhere and of polynomial growth: what an activation is mostly made of."""
 
-NUMBERS = ("0", "1", "2", "3", "0.5", "0.1", "7", "12", "1e-3", "1e3", "30000", "1e-12", "1e12", "1e300", "64", "pi", "E")
+NUMBERS = (
+    "0",
+    "1",
+    "2",
+    "3",
+    "0.5",
+    "0.1",
+    "7",
+    "12",
+    "1e-3",
+    "1e3",
+    "30000",
+    "1e-12",
+    "1e12",
+    "1e300",
+    "64",
+    "pi",
+    "E",
+)
 MODEST = ("1", "2", "0.5", "0.1", "3", "0.3", "1.7", "pi")
 NOISE = "+-*/()<>=., _^&|~!@#$%[]{}:;'\"\\\t\n0123456789abcdefghxyzE\u03b1\u00b2\u2212\x00"
 FAMILIES = (
-    "hermite", "chebyshev", "legendre", "fourier", "fourier_free", "tropical", "tropical_rational", "sinusoid", "snake",
-    "snake_beta", "swish", "prelu", "polyrelu", "rational", "rbf", "xielu", "hermite_function",
-)  # fmt: skip
+    "hermite",
+    "chebyshev",
+    "legendre",
+    "fourier",
+    "fourier_free",
+    "tropical",
+    "tropical_rational",
+    "sinusoid",
+    "snake",
+    "snake_beta",
+    "swish",
+    "prelu",
+    "polyrelu",
+    "rational",
+    "rbf",
+    "xielu",
+    "hermite_function",
+)
 
 
 @dataclass
@@ -146,4 +242,6 @@ class Grammar:
         """family:degree, with a form in front of it at times."""
         family = self.random.choice((*FAMILIES, *ONE_ARGUMENT))
         form = self.random.choice(("", "", "scaled_", "residual_"))
-        return f"{form}{family}{self.random.choice(('', ':1', ':2', ':3', ':5', ':12', ':0', ':13', ':-1', ':1e9', ':x'))}"
+        return (
+            f"{form}{family}{self.random.choice(('', ':1', ':2', ':3', ':5', ':12', ':0', ':13', ':-1', ':1e9', ':x'))}"
+        )

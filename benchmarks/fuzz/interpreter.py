@@ -35,17 +35,32 @@ class Library:
         raise AttributeError(name)
 
 
-PRECISE = Library({
-    **{n: getattr(mp, n) for n in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh")},
-    **{n: getattr(mp, n) for n in ("asinh", "erf", "erfc", "sqrt", "floor")},
-    "pi": lambda: +mp.pi,
-    "number": mp.mpf,
-})  # fmt: skip
-DOUBLE = Library({
-    **{n: getattr(np, n) for n in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt")},
-    "atan": np.arctan, "asinh": np.arcsinh, "erf": special.erf, "erfc": special.erfc, "floor": np.floor,
-    "pi": lambda: np.pi, "number": float,
-})  # fmt: skip
+PRECISE = Library(
+    {
+        **{
+            n: getattr(mp, n)
+            for n in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh")
+        },
+        **{n: getattr(mp, n) for n in ("asinh", "erf", "erfc", "sqrt", "floor")},
+        "pi": lambda: +mp.pi,
+        "number": mp.mpf,
+    }
+)
+DOUBLE = Library(
+    {
+        **{
+            n: getattr(np, n)
+            for n in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt")
+        },
+        "atan": np.arctan,
+        "asinh": np.arcsinh,
+        "erf": special.erf,
+        "erfc": special.erfc,
+        "floor": np.floor,
+        "pi": lambda: np.pi,
+        "number": float,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -113,9 +128,12 @@ class Interpreter:
                 return self.power(self.walk(node.left), node.right)
             case ast.BinOp():
                 u, v = self.walk(node.left), self.walk(node.right)
-                return {ast.Add: u.__add__, ast.Sub: u.__sub__, ast.Mult: u.__mul__, ast.Div: lambda w: u * self.over(w)}[
-                    type(node.op)
-                ](v)
+                return {
+                    ast.Add: u.__add__,
+                    ast.Sub: u.__sub__,
+                    ast.Mult: u.__mul__,
+                    ast.Div: lambda w: u * self.over(w),
+                }[type(node.op)](v)
             case ast.IfExp():
                 return self.choose(self.test(node.test), lambda: self.walk(node.body), lambda: self.walk(node.orelse))
             case ast.Call(func=ast.Name(id=name)):
@@ -163,7 +181,9 @@ class Interpreter:
         for part in parts[1:]:
             first, second = (best, part) if largest else (part, best)
             best = self.choose(
-                self.less(first.value, second.value), lambda p=part: p, lambda b=best: b  # type: ignore[misc]
+                self.less(first.value, second.value),
+                lambda p=part: p,
+                lambda b=best: b,  # type: ignore[misc]
             )
         return best
 

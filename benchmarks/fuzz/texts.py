@@ -13,15 +13,15 @@ from collections.abc import Callable
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
 
+import sympy as sp
+
 from benchmarks.fuzz.grammar import Grammar
 from benchmarks.fuzz.report import Findings, alarm
-from learnact.compiler.declare.laws import Normal
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive import derive
 from learnact.compiler.resolve.expression import from_expression, parse_law, parse_params
 from learnact.compiler.resolve.language import parse
 from learnact.compiler.resolve.registry import resolve
-from learnact.compiler.declare.symbols import x
-import sympy as sp
 from learnact.errors import LearnactError
 
 SLOW = 5.0
@@ -66,8 +66,10 @@ def case(rng: random.Random, k: int) -> Case:
         pairs = [grammar.parameter() for _ in range(rng.randint(0, 3))]
         pairs = [grammar.damaged(p) if rng.random() < 0.2 else p for p in pairs]
         name = rng.choice(("Trial", "Trial", "trial", "class", "Tri al", "Math", grammar.damaged("Trial")))
-        body = text if rng.random() < 0.3 else "+".join(
-            ["x", *(f"{n}*x" for n in sorted({m for p in pairs for m in re.findall(r"[^\W\d]\w*", p)}))]
+        body = (
+            text
+            if rng.random() < 0.3
+            else "+".join(["x", *(f"{n}*x" for n in sorted({m for p in pairs for m in re.findall(r"[^\W\d]\w*", p)}))])
         )
         line = f"from_expression({body!r}, parse_params({pairs!r}), {name!r})"
         return Case("parameters", lambda: from_expression(body, parse_params(pairs), name), line)

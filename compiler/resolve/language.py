@@ -192,7 +192,9 @@ class _Reader:
         result = self.checked(node, lambda: ({**UNARY, **EXTREMA}[name])(*values))
         check_cases(result)
         if levels(result, (sp.Max, sp.Min)) > MAX_EXTREMA:
-            raise BadExpression(f"{name}{self.at(node)} puts more than {MAX_EXTREMA} maxima and minima into one another")
+            raise BadExpression(
+                f"{name}{self.at(node)} puts more than {MAX_EXTREMA} maxima and minima into one another"
+            )
         return result
 
     def pairs(self, node: ast.Call) -> list[tuple[ast.expr, ast.expr | None]]:
