@@ -1,7 +1,7 @@
-"""Random texts, derivations, files and faults.
+"""Random texts, derivations and files.
 
     python -m benchmarks.fuzz texts --seconds 600 --seed 1
-    python -m benchmarks.fuzz derivations|families|mutants [--count N] [--first K]
+    python -m benchmarks.fuzz derivations|families [--count N] [--first K]
 
 Prints counts, and each finding with a line of Python that shows it again; the k-th trial of a seed is always the same
 (`--first K --count 1`). Exit status 1 if there is a finding. With --out the summary is appended to fuzz.md there.
@@ -14,7 +14,7 @@ import importlib
 import sys
 from pathlib import Path
 
-KINDS = ("texts", "derivations", "families", "mutants")
+KINDS = ("texts", "derivations", "families")
 
 
 def main() -> int:

@@ -41,12 +41,28 @@ LAWS = (
 NODES, MOST_PANELS, HALVINGS = 20, 3000, 40
 
 SHAPES = (
-    "a*Max(x-{h},0)+d", "a*x/(1-exp(-x))", "a*sigmoid({k}*(x-{c}))+b*x", "a*abs(x-{c})**{p}", "a*tanh({k}*(x-{c}))+b*x+d",
-    "a*exp(-{k}*(x-{c})**2)+b*x", "a*atan({k}*(x-{c}))+d", "a*log(1/{k}+(x-{c})**2)+b*x", "a*x/(1/{k}+(x-{c})**2)",
-    "a*(exp(x)-1)/x", "a*sin(x)/x+b*x", "a*softplus({k}*(x-{c}))/{k}", "a*x*erf({k}*(x-{c}))", "a*abs(x)**{p}*tanh(x)+d",
-    "a*sin({k}*x)*tanh(x)+b*x", "a*log(abs(x-{c}))+d", "a*log1p(x**2/2)/x+b*x", "a*tanh(x)/x+d*x", "a*abs(x-{c})**{p}*x+d",
-    "a*Max({k}*(x-{c}),0)**{p}+b*x", "a*floor({c}*x)*tanh(x)+b*x",
-)  # fmt: skip
+    "a*Max(x-{h},0)+d",
+    "a*x/(1-exp(-x))",
+    "a*sigmoid({k}*(x-{c}))+b*x",
+    "a*abs(x-{c})**{p}",
+    "a*tanh({k}*(x-{c}))+b*x+d",
+    "a*exp(-{k}*(x-{c})**2)+b*x",
+    "a*atan({k}*(x-{c}))+d",
+    "a*log(1/{k}+(x-{c})**2)+b*x",
+    "a*x/(1/{k}+(x-{c})**2)",
+    "a*(exp(x)-1)/x",
+    "a*sin(x)/x+b*x",
+    "a*softplus({k}*(x-{c}))/{k}",
+    "a*x*erf({k}*(x-{c}))",
+    "a*abs(x)**{p}*tanh(x)+d",
+    "a*sin({k}*x)*tanh(x)+b*x",
+    "a*log(abs(x-{c}))+d",
+    "a*log1p(x**2/2)/x+b*x",
+    "a*tanh(x)/x+d*x",
+    "a*abs(x-{c})**{p}*x+d",
+    "a*Max({k}*(x-{c}),0)**{p}+b*x",
+    "a*floor({c}*x)*tanh(x)+b*x",
+)
 """What quadrature finds hard: narrow, removable, weakly singular, far out; between random expressions."""
 
 
@@ -113,9 +129,11 @@ def drawn(rng: random.Random) -> tuple[str, dict[str, str], str]:
     """(text, values, law)."""
     if rng.random() < 0.35:
         fill = {
-            "h": rng.choice(("1", "3", "5", "8", "12")), "c": rng.choice(("0", "0.3", "-1.2", "0.77", "1/3", "2")),
-            "k": rng.choice(("10", "100", "1000", "30000", "7")), "p": rng.choice(("0.51", "0.6", "0.75", "1.3", "1.5", "2.5")),
-        }  # fmt: skip
+            "h": rng.choice(("1", "3", "5", "8", "12")),
+            "c": rng.choice(("0", "0.3", "-1.2", "0.77", "1/3", "2")),
+            "k": rng.choice(("10", "100", "1000", "30000", "7")),
+            "p": rng.choice(("0.51", "0.6", "0.75", "1.3", "1.5", "2.5")),
+        }
         text = rng.choice(SHAPES).format(**fill)
     else:
         text = f"a*{Grammar(rng, wild=False, names=('b', 'c')).expression(8)} + d*x"

@@ -34,8 +34,29 @@ TOLERANCE = {torch.float64: 1e-8, torch.float32: 2e-3}
 """Of 1 + the largest number met: an ill-conditioned expression loses half of the digits; a wrong rule, the first."""
 
 EACH_VERIFIED, EACH_PROVED = 40, 60
-FORMS = ("gelu", "silu", "mish", "tanh", "sigmoid", "softplus", "softsign", "elu", "selu", "hardtanh", "hardsigmoid",
-         "hardswish", "serf", "erf", "gaussian", "sine", "relu", "relu6", "relu2", "leaky_relu", "gelu_tanh")  # fmt: skip
+FORMS = (
+    "gelu",
+    "silu",
+    "mish",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "softsign",
+    "elu",
+    "selu",
+    "hardtanh",
+    "hardsigmoid",
+    "hardswish",
+    "serf",
+    "erf",
+    "gaussian",
+    "sine",
+    "relu",
+    "relu6",
+    "relu2",
+    "leaky_relu",
+    "gelu_tanh",
+)
 
 
 def drawn(rng: random.Random) -> tuple[str, dict[str, str], dict[str, str]]:

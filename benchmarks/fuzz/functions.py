@@ -117,12 +117,12 @@ FUNCTIONS: dict[str, Word] = {
     "mish": lambda it, u: u * _tanh(it, _softplus(it, u)),
     "softsign": lambda it, u: u * it.over(it.constant(1) + _abs(it, u)),
     "elu": _elu,
-    "selu": lambda it, u: it.constant("1.0507009873554804934193349852946") * _elu(
-        it, u, "1.6732632423543772848170429916717"
+    "selu": lambda it, u: (
+        it.constant("1.0507009873554804934193349852946") * _elu(it, u, "1.6732632423543772848170429916717")
     ),
     "hardtanh": lambda it, u: _clamp(it, u, -1, 1),
     "hardsigmoid": lambda it, u: _clamp(it, u + it.constant(3), 0, 6) * it.over(it.constant(6)),
     "hardswish": lambda it, u: u * _clamp(it, u + it.constant(3), 0, 6) * it.over(it.constant(6)),
     "serf": lambda it, u: u * _erf(it, _softplus(it, u)),
     "gaussian": lambda it, u: it.exp(it.constant("-0.5") * u * u),
-}  # fmt: skip
+}

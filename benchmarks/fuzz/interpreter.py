@@ -35,17 +35,32 @@ class Library:
         raise AttributeError(name)
 
 
-PRECISE = Library({
-    **{n: getattr(mp, n) for n in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh")},
-    **{n: getattr(mp, n) for n in ("asinh", "erf", "erfc", "sqrt", "floor")},
-    "pi": lambda: +mp.pi,
-    "number": mp.mpf,
-})  # fmt: skip
-DOUBLE = Library({
-    **{n: getattr(np, n) for n in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt")},
-    "atan": np.arctan, "asinh": np.arcsinh, "erf": special.erf, "erfc": special.erfc, "floor": np.floor,
-    "pi": lambda: np.pi, "number": float,
-})  # fmt: skip
+PRECISE = Library(
+    {
+        **{
+            n: getattr(mp, n)
+            for n in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh")
+        },
+        **{n: getattr(mp, n) for n in ("asinh", "erf", "erfc", "sqrt", "floor")},
+        "pi": lambda: +mp.pi,
+        "number": mp.mpf,
+    }
+)
+DOUBLE = Library(
+    {
+        **{
+            n: getattr(np, n)
+            for n in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt")
+        },
+        "atan": np.arctan,
+        "asinh": np.arcsinh,
+        "erf": special.erf,
+        "erfc": special.erfc,
+        "floor": np.floor,
+        "pi": lambda: np.pi,
+        "number": float,
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from collections.abc import Callable
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass
 
+import sympy as sp
+
 from benchmarks.fuzz.grammar import Grammar
 from benchmarks.fuzz.report import Findings, alarm
-from learnact.compiler.declare.laws import Normal
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive import derive
 from learnact.compiler.resolve.expression import from_expression, parse_law, parse_params
 from learnact.compiler.resolve.language import parse
 from learnact.compiler.resolve.registry import resolve
-from learnact.compiler.declare.symbols import x
-import sympy as sp
 from learnact.errors import LearnactError
 
 SLOW = 5.0

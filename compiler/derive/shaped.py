@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from learnact.compiler.declare.constants import DIGITS, evaluate
+from learnact.compiler.declare.constants import DIGITS, evaluate, sign
 from learnact.compiler.declare.laws import LEAST, MOST, Law, Normal
 from learnact.compiler.declare.shape import Shape
 from learnact.compiler.declare.symbols import gain, input_scale, shift, tilt, x
-from learnact.compiler.derive.balance import Expectations, sign, tidy
+from learnact.compiler.derive.balance import Expectations, tidy
 from learnact.compiler.derive.bend import bend
 from learnact.compiler.derive.derivation import Moments
 from learnact.compiler.derive.expectation.expect import derivative, expect

@@ -18,6 +18,7 @@ import mpmath
 import pytest
 import sympy as sp
 import torch
+from plain_numpy import EVERY_DEGREE, NO_DEGREE, SOME_DEGREES
 
 from learnact.compiler.declare import kinks as choice
 from learnact.compiler.declare.functions import sigmoid, softplus
@@ -29,7 +30,7 @@ from learnact.compiler.emit.layout import LINE, assigned, table, wrapped
 from learnact.compiler.emit.printer import natural, number
 from learnact.compiler.emit.torch_printer import TorchPrinter
 from learnact.compiler.resolve.expression import from_expression
-from learnact.compiler.resolve.registry import family_names, resolve
+from learnact.compiler.resolve.registry import resolve
 from learnact.errors import BadName, LearnactError, UnsupportedNode, WriteError
 from learnact.version import __version__
 
@@ -202,7 +203,8 @@ def test_a_file_is_written_whole_or_not_at_all(
 # Layout.
 
 HIGH = 12
-FORMATTED = ["sinusoid", *(f"{f}:{n}" for f in family_names() if f != "sinusoid" for n in (1, 4, 12)), *EXPRESSIONS]
+FORMATTED = [*NO_DEGREE, *(f"{f}:{n}" for f in EVERY_DEGREE for n in (1, 4, 12)), *EXPRESSIONS]
+FORMATTED += [f"{f}:{degrees[-1]}" for f, degrees in SOME_DEGREES.items()]
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,10 @@ NARROWEST = 60
 """Halvings of 1: narrower than 2^-60 is a jump to every double."""
 
 
+ROOT = mp.mpf(10) ** -25
+"""An argument is 0 at a point where it is smaller than this part of it nearby: the point is a rounded number."""
+
+
 class Bend(NamedTuple):
     """A point, and the distance around it within which the integrand changes."""
 
@@ -68,7 +72,7 @@ def _width(f: Callable[[mp.mpf], mp.mpf], point: mp.mpf, relative: bool, widest:
     try:
         here = f(point)
         enough = abs(here) if relative else mp.mpf(1)
-        if not enough:
+        if enough <= ROOT * max(abs(f(point + s * widest)) for s in (-1, 1)):
             return widest  # singular: a cut, and not a bend
         for _ in range(NARROWEST):
             if max(abs(f(point + s * width) - here) for s in (-1, 1)) <= enough:

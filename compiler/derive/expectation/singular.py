@@ -23,6 +23,9 @@ SAMPLES = 512
 MOST_STEPS = 300
 """Steps of a floor over which an expectation is summed; each takes a panel of its own, and 300 take a minute."""
 
+TOUCHES = mp.mpf(10) ** -25
+"""What is smaller at a kink is 0 there."""
+
 LOOK = 15
 """Digits for looking at signs; the roots themselves are refined to full precision."""
 
@@ -107,7 +110,13 @@ def zeros(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
     for (a, before), (b, after) in pairwise(zip(grid, signs, strict=True)):
         if before * after < 0:
             found.append(mp.findroot(f, (a, b), solver="illinois", verify=False))
-    return found
+    return [*found, *(p for p in _touching(u, lo, hi) if abs(f(p)) < TOUCHES)]
+
+
+def _touching(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
+    """Kinks of an expression, at which it may be 0 without a change of sign, as |x - 1/3| is."""
+    inner = [v for atom in u.atoms(*NONSMOOTH) if atom.has(x) for v in _switches(atom)]
+    return [p for v in inner for p in zeros(v, lo, hi)]
 
 
 def _steps(atom: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
