@@ -1,6 +1,7 @@
 """Does a third condition help a deep net without normalization and skips? Maps against theory, then a short training.
 
-    python -m benchmarks.shaped --out benchmarks/results            # about five minutes of one core
+    python -m benchmarks.shaped --out benchmarks/results            # some ten minutes of one core
+    python -m benchmarks.shaped --depths 50 --steps 12 --out benchmarks/results             # twenty seconds
 
 z_l = W_l a_{l-1} + b_l, a_l = gain F(z_l), W_l from N(0, 1/fan_in), b_l = 0. At the start: pairs of inputs at right
 angles, their mean square, the gradient's and their correlation by depth, beside what `learnact.maps` says of wide nets.
@@ -28,12 +29,12 @@ from learnact import Declaration, load, maps
 
 TAU = 0.3
 WIDTH, BATCH = 64, 128
-STEPS = {50: 60, 200: 25}
+STEPS = {50: 150, 200: 100}
 """Depth -> steps of training."""
-RATES = (1e-4, 3e-4, 1e-3)
+RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 TUNED_ON, SEEDS = 100, (0, 1, 2)
-LAST = 5
-"""Steps whose mean loss is the final loss."""
+LAST = 20
+"""Steps whose mean loss is the final loss; of a shorter run all."""
 PROBED_WIDTH, PAIRS, LAYERS = 512, 32, (1, 10, 50, 200)
 HELD_OUT = 360
 
@@ -209,7 +210,8 @@ def main() -> int:
         about = {"tau": TAU, "width": WIDTH, "batch": BATCH, "steps": STEPS, "rates": RATES, "tuned_on": TUNED_ON}
         rows = [finite(r) for r in (*numbers, *runs)]
         save(options.out / "shaped.json", {**provenance(extra=["scikit-learn"]), **about, "rows": rows})
-        (options.out / "shaped.md").write_text(f"# Shaped starts in deep plain nets\n\n{INTRODUCTION}\n\n{text}\n")
+        above = introduction(options.depths, options.steps)
+        (options.out / "shaped.md").write_text(f"# Shaped starts in deep plain nets\n\n{above}\n\n{text}\n")
     return 0
 
 
@@ -218,14 +220,19 @@ def finite(row: dict[str, object]) -> dict[str, object]:
     return {k: (float(f"{v:.4g}") if math.isfinite(v) else None) if isinstance(v, float) else v for k, v in row.items()}
 
 
-INTRODUCTION = f"""\
-Written by `python -m benchmarks.shaped --out benchmarks/results`. z = W a + b, a = gain F(z), no normalization, no
-skips, W from N(0, 1/fan_in). Shaped: C''(1) = {TAU}/depth. First table, at the start, width {PROBED_WIDTH}: mean
-squares of activations (a²) and gradients (g², the loss's own being 1), correlation of inputs at right angles, and that
-of infinitely wide nets (theory), means of {len(SEEDS)} seeds. Second table: digits, width {WIDTH}, batch {BATCH}, Adam,
-{" and ".join(f"{s} steps at depth {d}" for d, s in STEPS.items())}; the rate is the best of
+def introduction(depths: list[int], steps: int | None) -> str:
+    """What was run, above the tables."""
+    words = [f"--depths {' '.join(map(str, depths))}"] if depths != list(STEPS) else []
+    words += [f"--steps {steps}"] if steps else []
+    command = " ".join(["python -m benchmarks.shaped", *words, "--out benchmarks/results"])
+    trained = " and ".join(f"{steps or STEPS[d]} steps at depth {d}" for d in depths)
+    return f"""\
+Written by `{command}`. z = W a + b, a = gain F(z), no normalization, no skips, W from N(0, 1/fan_in). Shaped:
+C''(1) = {TAU}/depth. First table, at the start, width {PROBED_WIDTH}: mean squares of activations (a²) and gradients
+(g², the loss's own being 1), correlation of inputs at right angles, and that of infinitely wide nets (theory), means of
+{len(SEEDS)} seeds. Second table: digits, width {WIDTH}, batch {BATCH}, Adam, {trained}; the rate is the best of
 {", ".join(f"{r:g}" for r in RATES)} on seed {TUNED_ON}, the table's seeds are {", ".join(map(str, SEEDS))}. The final
-loss is the mean of the last {LAST} steps. Width {WIDTH} is far from infinite at depth 200: seeds differ."""
+loss is the mean of the last {LAST} steps, of a shorter run of all; inf is a loss that was no number."""
 
 
 if __name__ == "__main__":

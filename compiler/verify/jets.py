@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import sympy as sp
+from sympy.codegen.cfunctions import expm1
 from sympy.core.relational import Relational
 
 from learnact.compiler.declare.symbols import tie_order, x
@@ -176,6 +177,8 @@ class Walk:
             return Jet(primal, {})
         symbol, expr = derivative(kind)  # type: ignore[arg-type]  # classes are hashable
         slope = Walk(self.numbers, self.shape, {symbol: u}, frozenset(), ()).jet(expr).primal
+        if kind is expm1:  # whose derivative may be computed as expm1(u) + 1, as torch does
+            slope = Measured(slope.value, slope.scale + self.numbers.full(sp.S.One, self.shape))
         return self.chained(primal, inner, slope)
 
     def extremum(self, expr: sp.Max | sp.Min) -> Jet:

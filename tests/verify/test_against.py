@@ -32,7 +32,7 @@ SELU = "1.0507009873554804934*(Max(x, 0) + 1.6732632423543772848*(exp(Min(x, 0))
 TANH = "a*tanh(b*x)"
 SNAKE = "x + sin(alpha*x)**2/alpha"
 AB = {"a": "1", "b": "1"}
-SECONDS = 1.0  # for an answer: what never comes need not be waited for longer
+SECONDS = 3.0  # for an answer: what never comes need not be waited for longer
 RESPONSE = 40.0  # seconds on a busy machine until endless code is given up: Python and torch start first
 
 
@@ -333,7 +333,7 @@ def test_code_that_bears_torch_compile_is_judged_eagerly(tmp_path: Path) -> None
 
 def test_endless_code_is_given_up() -> None:
     begin = time.perf_counter()
-    with pytest.raises(BadTarget, match="did not answer within 1 s"):
+    with pytest.raises(BadTarget, match="did not answer within 3 s"):
         verify_against(f"{FILE}:endless", "tanh(x)", quick=True, seconds=SECONDS)
     report = verify_against(f"{FILE}:endless_later", "tanh(x)", quick=True, seconds=SECONDS)
     assert report.failed == ("value_fp32",)
