@@ -233,7 +233,7 @@ class _Reader:
                 )
             if isinstance(result, sp.Expr) and result.is_number and levels(result) > MAX_LEVELS:
                 raise BadExpression(
-                    f"the number {_short(self.segment(node))}{self.at(node)} is nested deeper than {MAX_LEVELS} levels; "
+                    f"the number {_short(self.segment(node))}{self.at(node)} is nested deeper than {MAX_LEVELS}; "
                     "write its decimals"
                 )
             sound = not result.has(*NOT_REAL) and (not isinstance(result, sp.Expr) or bounded(result))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -237,14 +238,12 @@ def test_a_function_that_is_rarely_above_0_is_balanced_in_truth() -> None:
         starts={"balanced": Start(lambda _n, _l: {"a": gain, "h": sp.Integer(12), "d": gain * shift})},
     )  # fmt: skip
     found = start(Activation(family, None), "balanced")
-    (scale,), (offset,) = (found.values[name] for name in "ad")
-    at = 12 / sp.sqrt(2)
-    tail = (sp.erfc(at) / 2).evalf(40)
-    density = sp.exp(-72) / sp.sqrt(2 * sp.pi)
-    first, second = density - 12 * tail, 145 * tail - 12 * density
-    length = scale**2 * second + 2 * scale * offset * first + offset**2
-    assert abs(float((scale**2 * tail).evalf(60)) - 1) < UNIT
-    assert abs(float(length.evalf(100, maxn=400)) - 1) < UNIT
+    with mpmath.workdps(60):
+        scale, offset = (mpmath.mpf(evaluate(found.values[name][0], 50)) for name in "ad")
+        tail, density = mpmath.erfc(12 / mpmath.sqrt(2)) / 2, mpmath.npdf(12)
+        length = scale**2 * (145 * tail - 12 * density) + 2 * scale * offset * (density - 12 * tail) + offset**2
+        assert abs(scale**2 * tail - 1) < UNIT
+        assert abs(length - 1) < UNIT
 
 
 def test_a_constant_where_the_law_puts_x_is_refused() -> None:

@@ -188,9 +188,7 @@ class _Problem:
         return value, error
 
     def _panel(self, left: mp.mpf, right: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
-        """The integral between two neighbouring points; where a power goes to infinity at an end, its tail in closed
-        form. Raises Divergent at a pole.
-        """
+        """The integral between neighbouring points; an unbounded end in closed form. Raises Divergent at a pole."""
         value, error = mp.mpf(0), mp.mpf(0)
         middle = (left + right) / 2
         for end, side in ((left, 1), (right, -1)):
