@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy as sp
 from sympy.core.relational import Relational
 
@@ -13,7 +15,7 @@ class Piecewise(sp.Piecewise):
     exponential. It does so whenever a Piecewise is made, differentiated or substituted into.
     """
 
-    def __new__(cls, *args: object, **options: object) -> sp.Expr:
+    def __new__(cls, *args: Any, **options: Any) -> sp.Expr:
         """The same, of conditions that compare no Piecewise: SymPy's way to make them so takes minutes too."""
         return super().__new__(cls, *((value, _flat(sp.sympify(condition))) for value, condition in args), **options)
 
@@ -54,7 +56,8 @@ def _decided(relation: sp.Basic) -> sp.Basic:
     cases = next((part for part in sp.preorder_traversal(relation) if isinstance(part, sp.Piecewise)), None)
     if cases is None:
         return relation
-    holds, before = [], []
+    holds: list[sp.Basic] = []
+    before: list[sp.Basic] = []
     for value, condition in cases.args:
         holds.append(sp.And(*before, condition, _decided(relation.xreplace({cases: value}))))
         before.append(sp.Not(condition))

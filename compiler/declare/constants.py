@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
+from typing import Any
 
 import mpmath as mp
 import sympy as sp
@@ -54,7 +55,7 @@ def number(e: sp.Expr) -> sp.Float | None:
             raise NoClosedForm(f"{e} is no finite real number")
         if found.error <= abs(found.value) * mp.mpf(10) ** -enough:
             return sp.Float(found.value, EVALUATED)
-    if not mp.isfinite(found.error):
+    if found is None or not mp.isfinite(found.error):
         raise NoClosedForm(f"{e} is no finite real number")
     return sp.Float(0, EVALUATED)
 
@@ -66,7 +67,7 @@ def evaluate(value: sp.Expr, digits: int = DIGITS) -> sp.Expr:
 
 def _sign_of_number(e: sp.Expr) -> int:
     """The sign of a constant; a closed form that is not 0 has one however small it is."""
-    value = number(e)
+    value: Any = number(e)
     if value == 0 or (e.has(sp.Float) and abs(value) < TIE):
         return 0
     return 1 if value > 0 else -1

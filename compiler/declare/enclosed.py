@@ -28,9 +28,12 @@ def _enclosed(e: sp.Expr, digits: int) -> Enclosed | None:
     if not (e.is_Add or e.is_Mul or (e.is_Pow and e.exp.is_Rational)):
         value = _other(e, digits)
         return None if value is None else _rounded(value)
-    parts = [_enclosed(a, digits) for a in ((e.base,) if e.is_Pow else e.args)]
-    if None in parts:
-        return None
+    parts: list[Enclosed] = []
+    for a in (e.base,) if e.is_Pow else e.args:
+        part = _enclosed(a, digits)
+        if part is None:
+            return None
+        parts.append(part)
     if e.is_Add:
         value, size = mp.fsum(p.value for p in parts), mp.fsum(abs(p.value) for p in parts)
         return Enclosed(value, mp.fsum(p.error for p in parts) + mp.eps * size)

@@ -138,12 +138,12 @@ class _Problem:
 
     def solve(self) -> tuple[mp.mpf, mp.mpf]:
         """The integral and an estimate of its error."""
-        ends = sorted((self._x(self.lo), self._x(self.hi)))
+        low, high = sorted((self._x(self.lo), self._x(self.hi)))
         with mp.workdps(EVALUATED):
-            found = cuts(self.expr, *ends)
+            found = cuts(self.expr, low, high)
             places = [(self._t(cut.point), cut.singular) for cut in found]
         self.singular = [t for t, singular in places if singular]
-        narrow = bends(self.expr, *ends, self.scale * STEEP)
+        narrow = bends(self.expr, low, high, self.scale * STEEP)
         if not found and isinstance(self.law, (Normal, Arcsine)):
             value, error = self._trapezoid(min((b.width for b in narrow), default=mp.mpf(FEATURE)))
             if error <= mp.mpf(10) ** -(self.digits // 2) * max(1, abs(value)):
