@@ -23,7 +23,6 @@ from learnact.training.study.page.runs import Group, Run, group, read_runs
 UNSAID = {
     "activation",
     "start",
-    "calibrate",
     "seed",
     "preset",
     "initial",
