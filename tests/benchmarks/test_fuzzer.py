@@ -50,7 +50,7 @@ def test_a_wrong_moment_and_a_wrong_module_are_found(monkeypatch: pytest.MonkeyP
     moments = derivations.moments
     monkeypatch.setattr(derivations, "moments", lambda text, at, law: moments(text.replace("sin", "cos"), at, law))
     derivations.compared(found, 0, "a*sin(x)", values, "normal")
-    assert len(found.faults) == 4  # E[F^2] is made 1 by one of the two starts
+    assert len(found.faults) == 6  # three moments of two starts
     _, cls = families.module_of(families.from_expression("a*sin(x)", values, "Trial"))
     assert families.disagreements(cls, "a*sin(x)", values, values)[0] == []
     assert families.disagreements(cls, "a*sin(1.0001*x)", values, values)[0]
