@@ -204,7 +204,7 @@ def test_a_file_is_written_whole_or_not_at_all(
 
 HIGH = 12
 FORMATTED = [*NO_DEGREE, *(f"{f}:{n}" for f in EVERY_DEGREE for n in (1, 4, 12)), *EXPRESSIONS]
-FORMATTED += [f"{f}:{degrees[-1]}" for f, degrees in SOME_DEGREES.items()]
+FORMATTED += [f"{f}:{degrees[0]}" for f, degrees in SOME_DEGREES.items()]
 
 
 @pytest.fixture(scope="module")
@@ -378,7 +378,7 @@ def test_an_unknown_node_is_named(expr: sp.Expr, says: str) -> None:
 
 def test_an_activation_with_an_unknown_node_is_refused_whole(tmp_path: Path) -> None:
     family = resolve("sinusoid").family
-    odd = replace(family, name="odd", function=lambda p, n: p.amplitude * sp.gamma(p.frequency * x**2 + 1) + p.phase)
+    odd = replace(family, name="odd", function=lambda p, n: p.amplitude * (sp.gamma(p.frequency * x**2 + 1) + p.phase))
     with pytest.raises(LearnactError, match="gamma"):
         write(emit(odd.at()), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
@@ -110,7 +110,15 @@ def zeros(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
     for (a, before), (b, after) in pairwise(zip(grid, signs, strict=True)):
         if before * after < 0:
             found.append(mp.findroot(f, (a, b), solver="illinois", verify=False))
-    return [*found, *(p for p in _touching(u, lo, hi) if abs(f(p)) < TOUCHES)]
+    return [*found, *(p for p in _touching(u, lo, hi) if _is_zero(f, p))]
+
+
+def _is_zero(f: Callable[[mp.mpf], mp.mpf], point: mp.mpf) -> bool:
+    """Whether f touches 0 at a point; where it has no value there, as 0/0 has none, a cut does no harm."""
+    try:
+        return bool(abs(f(point)) < TOUCHES)
+    except ArithmeticError:
+        return True
 
 
 def _touching(u: sp.Expr, lo: mp.mpf, hi: mp.mpf) -> list[mp.mpf]:
