@@ -17,6 +17,7 @@ import torch
 from benchmarks.fuzz.grammar import Grammar
 from benchmarks.fuzz.interpreter import Precise, Unclear
 from benchmarks.fuzz.report import Findings, alarm
+from learnact import classical_names
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.derive import Derivation, Moments, StartDerivation
 from learnact.compiler.derive.quantity import Quantity
@@ -34,29 +35,8 @@ TOLERANCE = {torch.float64: 1e-8, torch.float32: 2e-3}
 """Of 1 + the largest number met: an ill-conditioned expression loses half of the digits; a wrong rule, the first."""
 
 EACH_VERIFIED, EACH_PROVED = 40, 60
-FORMS = (
-    "gelu",
-    "silu",
-    "mish",
-    "tanh",
-    "sigmoid",
-    "softplus",
-    "softsign",
-    "elu",
-    "selu",
-    "hardtanh",
-    "hardsigmoid",
-    "hardswish",
-    "serf",
-    "erf",
-    "gaussian",
-    "sine",
-    "relu",
-    "relu6",
-    "relu2",
-    "leaky_relu",
-    "gelu_tanh",
-)
+FORMS = classical_names()
+"""What has a scaled and a residual form."""
 
 
 def drawn(rng: random.Random) -> tuple[str, dict[str, str], dict[str, str]]:
