@@ -8,7 +8,7 @@ stamp := $(VENV)/.installed
 sources := docs/site package compiler generated templates training tests $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format generate check docs site types bench gpu clients clean
+.PHONY: help demo test thorough lint format generate check docs site types bench gpu clients clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,6 +23,9 @@ demo: $(stamp)  ## compile two activations, verify them, train both against GELU
 
 test: $(stamp)  ## the test suite
 	$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+thorough: $(stamp)  ## the test suite with the slow cases that `make test` leaves out
+	$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup -m ""
 
 lint: $(stamp)  ## ruff, mypy, and generated/ against the compiler
 	$(bin)/ruff check $(sources)

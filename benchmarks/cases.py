@@ -11,8 +11,8 @@ from torch import nn
 
 from benchmarks import peers, unrolled
 from benchmarks.timing import Case
-from learnact import load
-from learnact.compiler.resolve.declaration import Declaration
+from learnact import Declaration, frozen_expression, load
+from learnact.compiler.resolve.registry import resolve
 
 GELU = Case("GELU", nn.GELU)
 """The reference: exact erf, compiled, in the same rounds."""
@@ -80,6 +80,23 @@ def built(target: str | Declaration) -> nn.Module:
     return load(target)()
 
 
+def fixed(spec: str) -> nn.Module:
+    """The shape of the first start as `learnact-train harvest` emits a learned one: constants, no parameters."""
+    module = load(spec)()
+    values = {name: p.detach().double().flatten().tolist() for name, p in module.named_parameters()}
+    text = frozen_expression(resolve(spec), values)
+    return load(Declaration(expr=text, name=f"{type(module).__name__}Fixed"))()
+
+
+def harvested(*, compiled: bool = True) -> list[Case]:
+    """Each activation with its parameters, and the same shape fixed."""
+    return [
+        case
+        for spec in (*PAPER, "tropical_rational:6")
+        for case in (ours(spec, compiled=compiled), Case(f"{spec}, fixed", partial(fixed, spec), compiled))
+    ]
+
+
 def by_hand() -> list[Case]:
     """The hand-unrolled rivals of ours."""
     cases = [Case(f"by hand: Hermite {n}", partial(unrolled.Hermite, n)) for n in (3, 5, 8)]
@@ -117,6 +134,7 @@ def sections(*, quick: bool) -> list[Section]:
         Section("main", (*references, *mine, *eager, *by_hand())),
         Section("peers", (GELU, *others())),
         Section("expressions", (GELU, *expressions(tuple(EXPRESSIONS)))),
+        Section("harvested", (GELU, *harvested(), Case("GELU", nn.GELU, False), *harvested(compiled=False))),
         *(Section(f"degrees of {f}", (GELU, *(ours(f"{f}:{n}") for n in range(1, 13)))) for f in GROWING),
         *(Section("sizes", paper, numel=n) for n in (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 30_000_000)),
         Section("two threads", paper, threads=2),

@@ -171,6 +171,7 @@ def finetune(
 
 def configured(task: str, preset: str, changes: dict[str, Any]) -> Config:
     """The settings that a command line asks for. Raises UsageError, BadConfig."""
+    from learnact import classical_names  # noqa: PLC0415
     from learnact.training.model.activation import is_plain  # noqa: PLC0415
     from learnact.training.run.presets import configure  # noqa: PLC0415
 
@@ -182,7 +183,10 @@ def configured(task: str, preset: str, changes: dict[str, Any]) -> Config:
             if changes.get(name) not in {None, False, "none"} and (name, changes[name]) != ("calibrate", "weights")
         ]
         if asked:
-            raise click.UsageError(f"{asked[0]} is for generated activations, found {config.activation}; leave it out")
+            name = config.activation
+            scales = asked[0] == "--calibrate" and name in classical_names()
+            instead = f"leave it out, or write {name}@balanced" if scales else "leave it out"
+            raise click.UsageError(f"{asked[0]} is for generated activations, found {name}; {instead}")
     return config
 
 

@@ -36,7 +36,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ((*TINY, "-a", "hermitte:3"), "hermite"),
         ((*TINY, "-a", "hermite:3@gello"), "did you mean gelu"),
         ((*TINY, "-a", "hermite:3@gelu", "--start", "relu"), "two starts"),
-        ((*TINY, "-a", "gelu", "--calibrate", "unit"), "--calibrate is for generated activations, found gelu"),
+        ((*TINY, "-a", "gelu", "--calibrate", "unit"), "found gelu; leave it out, or write gelu@balanced"),
         ((*TINY, "-a", "prelu", "--calibrate", "unit"), "--calibrate is for generated activations, found prelu"),
         ((*TINY, "-a", "gelu_new", "--start", "balanced"), "gelu_new has no starts"),
         ((*TINY, "-a", "hermite:3", "--shared", "--per-channel"), "cannot be one per channel"),
