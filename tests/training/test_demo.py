@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
+from thorough import slow
 
 from learnact import start
 from learnact.training.data.corpus import HELD_OUT, load_corpus
@@ -98,6 +99,7 @@ def test_given_again_it_trains_nothing_again(dry: SimpleNamespace) -> None:
     assert "holds another run (seed: 0 there, 1 asked)" in result.output.splitlines()[-1]
 
 
+@slow
 def test_an_expression_of_ones_own_takes_part(tmp_path: Path) -> None:
     words = ("--expr", "a*tanh(b*x) + c*x", "--param", "a=1", "--param", "b=2", "--param", "c=0", "--name", "TanhMix")
     result = invoke(tmp_path, *words)
