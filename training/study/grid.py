@@ -81,7 +81,7 @@ def grid(
             folder = out / f"{'-'.join(filter(None, parts))}-seed{seed}"
             own = ["--start", start] if start else []
             for option, value in options:
-                own += [f"--{option}", value] if value else [f"--{option}"]
+                own.append(f"--{option}={value}" if value else f"--{option}")  # one word: a switch refuses a value
             given = spared if classical[name, start] else words
             arguments = (task, *given, "--activation", name, *own, "--seed", str(seed), "--out", str(folder))
             cells.append(Cell(name, start, options, seed, folder, arguments))

@@ -318,6 +318,7 @@ def test_a_study_refuses_options_before_any_run(tmp_path: Path, capsys: pytest.C
         (("--data", "missing.txt"), "no text missing.txt"),
         (("-a", "hermite:3", "--calibrate", "bogus"), "bogus"),
         (("-a", "hermite:3@"), "no start after the @"),
+        (("-a", "relu2,gated=true"), "does not take a value"),
         (("--lr-factor", "2"), "no activation of this study is generated"),
     ):
         code, _, err = command(capsys, "study", "gpt2", "-a", "gelu", *words, "--out", tmp_path / "study")

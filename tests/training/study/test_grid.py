@@ -17,7 +17,7 @@ def test_a_setting_may_have_options_of_its_own_and_several_values() -> None:
         "hermite3-gelu-lr1e-3-trainableweights-seed0",
         "hermite3-gelu-lr4e-3-trainableweights-seed0",
     ]
-    assert cells[1].arguments[1:8] == ("--cpu", "--activation", "hermite:3", "--start", "gelu", "--lr", "1e-3")
+    assert cells[1].arguments[1:7] == ("--cpu", "--activation", "hermite:3", "--start", "gelu", "--lr=1e-3")
     assert "--cpu" not in cells[0].arguments
 
 
