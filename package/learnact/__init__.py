@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from learnact.compiler.resolve.classical import classical_names
     from learnact.compiler.resolve.declaration import Declaration
     from learnact.compiler.resolve.registry import family_names, is_family, spec_of_slug
+    from learnact.compiler.resolve.shaped import START_CONDITIONS
     from learnact.compiler.verify.against import Judgement
     from learnact.compiler.verify.report import Report
     from learnact.errors import LearnactError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from learnact.training.model.swap import swap
 
 __all__ = [
+    "START_CONDITIONS",
     "Activation",
     "Arcsine",
     "Basis",
@@ -110,6 +112,7 @@ _MODULES = {
     "compiler.resolve.classical": ("classical_names",),
     "compiler.resolve.declaration": ("Declaration",),
     "compiler.resolve.registry": ("family_names", "is_family", "spec_of_slug"),
+    "compiler.resolve.shaped": ("START_CONDITIONS",),
     "compiler.verify.against": ("Judgement",),
     "compiler.verify.report": ("Report",),
     "errors": ("LearnactError",),

@@ -20,7 +20,7 @@ ACTIVATION = (
         metavar="NAME",
         help="gelu, relu2, swiglu …; a SPEC: hermite:5[@START]; expr:NAME=EXPR;a=1.",
     ),
-    click.option("--start", metavar="NAME", help="Of the activation: balanced, forward, gain, raw; gelu, relu …"),
+    click.option("--start", metavar="NAME", help="Of the activation: balanced, raw, gelu …; curved,curvature=2."),
     click.option(
         "--calibrate",
         type=click.Choice(CALIBRATIONS),

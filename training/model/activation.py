@@ -38,6 +38,7 @@ class Choice:
     cls: Any  # an emitted class; None: of transformers
     start: str = ""
     target: str | Declaration = ""  # what the compiler finds its declaration by: a SPEC, of a user's own file too
+    own: Mapping[str, Sequence[float]] | None = None  # values of a start that the class does not hold: with conditions
     frozen: bool = False  # its parameters do not learn: a classical function with its scales
 
     @property
@@ -80,7 +81,13 @@ class Choice:
         """A fresh module."""
         if self.cls is None:
             return ACT2FN[self.name]
-        return self.cls(init=self.start, **keywords) if self.learnable else self.cls()
+        if not self.learnable:
+            return self.cls()
+        if self.own is None:
+            return self.cls(init=self.start, **keywords)
+        module = self.cls(**keywords)
+        assign(module, self.own)
+        return module
 
 
 SCALED = "scaled_"
@@ -98,7 +105,8 @@ def choose(name: str, start: str = "") -> Choice:
 
     `name` may also be the path of an emitted file, `act/soft_hinge.py`, whose header tells its declaration, or an
     expression, `expr:dyt=a*tanh(b*x);a=1;b=1`, which is compiled and verified now. A classical function with a start,
-    `gelu` with `balanced`, is scale gelu(stretch x) + offset with fixed numbers.
+    `gelu` with `balanced`, is scale gelu(stretch x) + offset with fixed numbers. `start` may hold conditions:
+    `curved,curvature=2`.
 
     Raises UnknownName for an unknown activation or start, BadConfig for a start of a classical activation and for an
     expression under a name that is taken, and what the compiler raises for a SPEC, a file or an expression.
@@ -126,10 +134,12 @@ def choose(name: str, start: str = "") -> Choice:
 
 
 def _started(cls: Any, name: str, start: str, target: str | Declaration) -> Choice:
-    if start and start not in cls.starts:
-        raise UnknownName(f"start of {name}", start, cls.starts)
     start = start or cls.starts[0]
-    return Choice(act2fn.register(cls, start), cls, start, target)
+    if start in cls.starts:
+        return Choice(act2fn.register(cls, start), cls, start, target)
+    if "," not in start or not is_learnable(cls):
+        raise UnknownName(f"start of {name}", start, cls.starts)
+    return Choice(act2fn.register(cls), cls, start, target, own=solve_start(target, start))
 
 
 def install(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from learnact import START_CONDITIONS
 from learnact.training.config import FOR_GENERATED, GATED
 from learnact.training.errors import BadConfig
 from learnact.training.model.activation import choose
@@ -62,7 +63,8 @@ def grid(
     """Every activation with every start (its own, `SPEC@START`, or each of `starts`) and every seed, seeds outermost.
 
     So an interrupted study has compared all settings on the seeds that are done. An activation may have options of its
-    own, `hermite:3@balanced,lr=4e-3`, and one of them several values, `lr=2e-3|4e-3`, a setting each. `words` are the
+    own, `hermite:3@balanced,lr=4e-3`, and one of them several values, `lr=2e-3|4e-3`, a setting each; conditions belong
+    to the start, `hermite:3@curved,curvature=2,lr=4e-3`. `words` are the
     other arguments of each run, `classical_words` those of a run with a classical activation, where they differ.
     Raises UnknownName, BadConfig.
     """
@@ -77,7 +79,7 @@ def grid(
     cells = []
     for seed in seeds:
         for name, start, options in settings:
-            parts = [_slug(name), start, *(f"{option}{value}" for option, value in options)]
+            parts = [_slug(name), _slug(start), *(f"{option}{value}" for option, value in options)]
             folder = out / f"{'-'.join(filter(None, parts))}-seed{seed}"
             own = ["--start", start] if start else []
             for option, value in options:
@@ -157,6 +159,8 @@ def _settings(text: str, starts: Sequence[str]) -> list[Setting]:
     if at and not own:
         raise BadConfig(f"{name!r} names no start after the @; leave it out")
     options = [option.partition("=") for option in given]
+    own = ",".join([own, *("".join(o) for o in options if own and o[0] in START_CONDITIONS)])
+    options = [o for o in options if not own or o[0] not in START_CONDITIONS]
     if spec in GATED:
         spec, options = GATED[spec], [("gated", "", ""), *options]
     if twice := {o for o, _, _ in options if [n for n, _, _ in options].count(o) > 1}:

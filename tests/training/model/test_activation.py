@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sympy as sp
 import torch
 from torch import nn
 
-from learnact import emit, generated
-from learnact.errors import UnknownName
+from learnact import emit, generated, start
+from learnact.errors import LearnactError, UnknownName
 from learnact.training.errors import BadConfig
 from learnact.training.model.activation import choose, install
 from learnact.training.model.calibrate import measure
@@ -72,3 +73,19 @@ def test_a_frozen_run_without_shapes_is_refused() -> None:
     model = nn.Sequential(nn.Linear(4, 8), nn.GELU())
     with pytest.raises(BadConfig, match="no parameters to calibrate or train"):
         install(model, choose("gelu"), config, lambda: model(torch.randn(2, 4)))
+
+
+def test_a_start_with_conditions_is_taken_for_every_sigma() -> None:
+    choice = choose("hermite:3", "curved,curvature=2")
+    assert choice.label == "hermite:3@curved,curvature=2"
+    (fresh,) = choice.new(num_parameters=2, channel_dim=-1).parameters()
+    due = torch.tensor(start("hermite:3", "curved", curvature=2)["coefficients"])
+    assert torch.equal(fresh, due[:, None].expand(-1, 2))
+    solve = choice.starts(configure("gpt2", "tiny", {"calibrate": "preserve"}))
+    assert solve(sp.Rational(1, 2)) == start("hermite:3", "curved", curvature=2, sigma=sp.Rational(1, 2), preserve=True)
+
+
+@pytest.mark.parametrize(("text", "says"), [("curved", "unknown start"), ("gelu,curvature=2", "takes no curvature")])
+def test_conditions_that_a_start_does_not_take_are_refused(text: str, says: str) -> None:
+    with pytest.raises(LearnactError, match=says):
+        choose("hermite:3", text)

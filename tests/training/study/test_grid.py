@@ -28,6 +28,13 @@ def test_a_switch_has_no_value_and_a_frozen_classical_function_is_calibrated() -
     assert "unit" in cell.arguments
 
 
+def test_conditions_belong_to_the_start() -> None:
+    (cell,) = grid("gpt2", ["hermite:3@curved,curvature=2,slope=1,lr=1e-3"], [], [0], Path("out"))
+    assert cell.start == "curved,curvature=2,slope=1"
+    assert cell.arguments[3:6] == ("--start", cell.start, "--lr=1e-3")
+    assert cell.folder.name == "hermite3-curved-curvature-2-slope-1-lr1e-3-seed0"
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
