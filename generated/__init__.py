@@ -57,10 +57,13 @@ MODULES = {
 
 FAMILIES = {
     "Chebyshev": ("chebyshev", (1, 12)),
+    "Even": ("even", (1, 6)),
     "Fourier": ("fourier", (1, 12)),
     "FourierFree": ("fourier_free", (1, 12)),
+    "Gegenbauer": ("gegenbauer", (1, 12)),
     "Hermite": ("hermite", (1, 12)),
     "HermiteFunction": ("hermite_function", (1, 8)),
+    "Laguerre": ("laguerre", (1, 12)),
     "Legendre": ("legendre", (1, 12)),
     "Polyrelu": ("polyrelu", (1, 6)),
     "Prelu": ("prelu", None),
@@ -70,6 +73,7 @@ FAMILIES = {
     "Snake": ("snake", None),
     "SnakeBeta": ("snake_beta", None),
     "Swish": ("swish", None),
+    "Threshold": ("threshold", None),
     "Tropical": ("tropical", (1, 12)),
     "TropicalRational": ("tropical_rational", (1, 12)),
     "Xielu": ("xielu", None),

@@ -119,6 +119,10 @@ FAMILIES = (
     "rbf",
     "xielu",
     "hermite_function",
+    "even",
+    "gegenbauer",
+    "laguerre",
+    "threshold",
 )
 
 

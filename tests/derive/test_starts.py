@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -113,6 +115,30 @@ def test_preserving_starts_are_the_unit_start_at_another_scale(spec: str, name: 
 def test_other_laws(spec: str, law: Law) -> None:
     found = solved(spec, law=law)
     assert violations(found, of_start(spec, found), law, UNIT) == []
+
+
+@pytest.mark.parametrize("degree", [1, 3, 8])
+def test_laguerre_is_balanced_under_its_own_law_for_falling_coefficients_alone(degree: int) -> None:
+    """E[L_j' L_k'] = min(j, k): with coefficients 1/k! the slopes outweigh, with (-1)^k they do not beyond degree 1."""
+    family = resolve(f"laguerre:{degree}").family
+    found = solved(f"laguerre:{degree}", law=family.law)
+    assert found.kind == "balanced"
+    assert violations(found, of_start(f"laguerre:{degree}", found), family.law, UNIT) == []
+    equal = Start(lambda n, law: {"coefficients": [gain * shift, *(gain * (-1) ** k for k in range(1, n + 1))]})
+    other = start(replace(family, starts={"equal": equal}).at(degree), "equal")
+    assert other.kind == ("balanced" if degree == 1 else "forward only")
+
+
+@pytest.mark.parametrize("law", [STANDARD, WIDE], ids=str)
+def test_siren_has_length_1_and_its_kernel_at_every_width(law: Normal) -> None:
+    found, w = solved("sinusoid", "siren", law), 30 * float(law.std)
+    assert (found.kind, found.moments.second.value, found.moments.slope_second.value) == ("forward only", 1, 900)
+    f, at, c = of_start("sinusoid", found), np.linspace(-8, 8, 1201) * float(law.std), 1 - 1 / w**2
+    weights = np.exp(-((at / float(law.std)) ** 2) / 2)
+    u, v = at[:, None], at[None, :]
+    pair = f.value(c * u + math.sqrt(1 - c * c) * v)
+    measured = weights @ (f.value(u) * pair) @ weights / weights.sum() ** 2
+    assert abs(measured - math.exp(-(w**2) * (1 - c))) < 1e-9
 
 
 @pytest.mark.parametrize("spec", ["hermite:3", "fourier:2", "tropical:3", "tropical_rational:2", "legendre:4"])

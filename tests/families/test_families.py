@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 import sympy as sp
-from plain_numpy import DEGREES, FAMILIES, SPECS, WITH_DEGREE, shape
+from plain_numpy import DEGREES, FAMILIES, SOME_DEGREES, SPECS, WITH_DEGREE, shape
 
 from learnact.compiler.declare.spec import Activation, Feature
 from learnact.compiler.declare.symbols import x
+from learnact.compiler.families import gegenbauer
 from learnact.compiler.resolve import registry
 from learnact.compiler.resolve.registry import resolve
 from learnact.errors import BadDegree
@@ -21,6 +22,7 @@ SLOPE = 1e-10  # one factor x^-1 and twelve more
 
 POLYNOMIALS = ["chebyshev", "hermite", "legendre"]
 WITH_BASIS = [*POLYNOMIALS, "fourier"]
+SHORT_BASIS = [(f, n) for f in ("even", "gegenbauer", "laguerre") for n in SOME_DEGREES[f]]
 
 
 def drawn(activation: Activation) -> dict[str, np.ndarray]:
@@ -32,6 +34,7 @@ def drawn(activation: Activation) -> dict[str, np.ndarray]:
 def at(activation: Activation, values: dict[str, np.ndarray], expr: sp.Expr) -> np.ndarray:
     """An expression of the declaration at the points, by SymPy's own translation."""
     own = {"softplus": lambda u: np.logaddexp(0, u), "sigmoid": lambda u: 1 / (1 + np.exp(-u))}
+    own["erf"] = np.vectorize(math.erf)
     function = sp.lambdify([x, *activation.symbols], expr, [own, "numpy"])
     return np.broadcast_to(function(POINTS, *np.concatenate(list(values.values()))), POINTS.shape)
 
@@ -104,13 +107,12 @@ def test_single_coefficients_give_the_classical_polynomials(degree: int) -> None
         assert sp.expand(sp.simplify(declared.function.xreplace(only) - wanted.subs(u, x / scale))) == 0
 
 
-@pytest.mark.parametrize("name", WITH_BASIS)
-@pytest.mark.parametrize("degree", DEGREES)
+@pytest.mark.parametrize(("name", "degree"), [*((f, n) for f in WITH_BASIS for n in DEGREES), *SHORT_BASIS])
 def test_the_basis_is_the_function(name: str, degree: int) -> None:
     assert basis_mismatches(resolve(f"{name}:{degree}")) == []
 
 
-@pytest.mark.parametrize("name", WITH_BASIS)
+@pytest.mark.parametrize("name", [*WITH_BASIS, "even", "gegenbauer", "laguerre"])
 def test_a_wrong_basis_is_seen(name: str) -> None:
     activation = resolve(f"{name}:4")
     *features, last = activation.features
@@ -120,6 +122,18 @@ def test_a_wrong_basis_is_seen(name: str) -> None:
         planted = resolve(f"{name}:4")
         planted.__dict__["features"] = (*features, fault)
         assert seen in basis_mismatches(planted)
+
+
+def test_gegenbauer_polynomials_of_any_order() -> None:
+    """Legendre at order 1/2; at 3/2 the basis is the function too, and C_k(1) = (k + 1)(k + 2)/2."""
+    half, other = (
+        gegenbauer.of_order(sp.Rational(1, 2), "half").at(5),
+        gegenbauer.of_order(sp.Rational(3, 2), "o").at(5),
+    )
+    assert sp.expand(half.function - resolve("legendre:5").function) == 0
+    assert basis_mismatches(other) == []
+    ends = [sp.diff(other.function, a).xreplace({x: sp.S(2)}) for a in other.symbols]
+    assert ends == [sp.Rational((k + 1) * (k + 2), 2) for k in range(6)]
 
 
 @pytest.mark.parametrize("name", WITH_DEGREE)

@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.polynomial import chebyshev as cheb
 from numpy.polynomial import hermite_e
+from numpy.polynomial import laguerre as lag
 from numpy.polynomial import legendre as leg
 from numpy.typing import NDArray
 
@@ -20,8 +21,16 @@ Values = Mapping[str, Sequence[float]]
 
 DEGREES = range(1, 13)
 EVERY_DEGREE = "chebyshev fourier fourier_free hermite legendre tropical tropical_rational".split()
-SOME_DEGREES = {"hermite_function": (1, 4, 8), "polyrelu": (1, 3, 6), "rational": (2, 5, 7), "rbf": (2, 5, 12)}
-NO_DEGREE = "prelu sinusoid snake snake_beta swish xielu".split()
+SOME_DEGREES = {
+    "even": (1, 3, 6),
+    "gegenbauer": (1, 5, 12),
+    "hermite_function": (1, 4, 8),
+    "laguerre": (1, 5, 12),
+    "polyrelu": (1, 3, 6),
+    "rational": (2, 5, 7),
+    "rbf": (2, 5, 12),
+}
+NO_DEGREE = "prelu sinusoid snake snake_beta swish threshold xielu".split()
 WITH_DEGREE = [*EVERY_DEGREE, *SOME_DEGREES]
 FAMILIES = sorted([*WITH_DEGREE, *NO_DEGREE])
 SPECS = [
@@ -99,6 +108,26 @@ def _tropical_rational(
     return Shape(lambda x: up.value(x) - down.value(x), lambda x: up.slope(x) - down.slope(x), up.breaks + down.breaks)
 
 
+def _even(coefficients: Array) -> Shape:
+    c = np.zeros(2 * len(coefficients) - 1)
+    c[::2] = coefficients / _factorials(2 * len(coefficients))[::2]
+    return Shape(lambda x: hermite_e.hermeval(x, c), lambda x: hermite_e.hermeval(x, hermite_e.hermeder(c)))
+
+
+def _second_kind(coefficients: Array) -> Shape:
+    """Of U_k(x/2) = T_{k+1}'(x/2)/(k + 1)."""
+    c = cheb.chebder(np.concatenate([[0.0], coefficients / np.arange(1, len(coefficients) + 1)]))
+    return Shape(lambda x: cheb.chebval(x / 2, c), lambda x: cheb.chebval(x / 2, cheb.chebder(c)) / 2)
+
+
+def _threshold(location: Array, log_width: Array) -> Shape:
+    (t,), (w,) = location, np.exp(log_width)
+    return Shape(
+        lambda x: x * _normal_cdf((x - t) / w),
+        lambda x: _normal_cdf((x - t) / w) + x / w * _normal_pdf((x - t) / w),
+    )
+
+
 def _prelu(negative_slope: Array) -> Shape:
     (a,) = negative_slope
     return Shape(lambda x: np.where(x > 0, x, a * x), lambda x: np.where(x > 0, 1.0, a), (0.0,))
@@ -168,10 +197,13 @@ def _hermite_function(stretch: Array, offset: Array, coefficients: Array) -> Sha
 
 _SHAPES: dict[str, Callable[..., Shape]] = {
     "chebyshev": _series(cheb.chebval, cheb.chebder, 0.5, factorials=False),
+    "even": _even,
     "fourier": _fourier,
     "fourier_free": _fourier,
+    "gegenbauer": _second_kind,
     "hermite": _series(hermite_e.hermeval, hermite_e.hermeder, 1.0, factorials=True),
     "hermite_function": _hermite_function,
+    "laguerre": _series(lag.lagval, lag.lagder, 1.0, factorials=False),
     "legendre": _series(leg.legval, leg.legder, 0.5, factorials=False),
     "polyrelu": _polyrelu,
     "prelu": _prelu,
@@ -181,6 +213,7 @@ _SHAPES: dict[str, Callable[..., Shape]] = {
     "snake": _snake,
     "snake_beta": _snake,
     "swish": _swish,
+    "threshold": _threshold,
     "tropical": _tropical,
     "tropical_rational": _tropical_rational,
     "xielu": _xielu,
