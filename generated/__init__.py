@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .bspline8 import Bspline8
     from .chebyshev5 import Chebyshev5
     from .fourier3 import Fourier3
     from .fourier6 import Fourier6
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .hermite5 import Hermite5
     from .hermite8 import Hermite8
     from .legendre5 import Legendre5
+    from .pwlu16 import Pwlu16
     from .sinusoid import Sinusoid
     from .tropical3 import Tropical3
     from .tropical6 import Tropical6
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODULES",
+    "Bspline8",
     "Chebyshev5",
     "Fourier3",
     "Fourier6",
@@ -32,6 +35,7 @@ __all__ = [
     "Hermite5",
     "Hermite8",
     "Legendre5",
+    "Pwlu16",
     "Sinusoid",
     "Tropical3",
     "Tropical6",
@@ -39,6 +43,7 @@ __all__ = [
 ]
 
 MODULES = {
+    "Bspline8": "bspline8",
     "Chebyshev5": "chebyshev5",
     "Fourier3": "fourier3",
     "Fourier6": "fourier6",
@@ -48,6 +53,7 @@ MODULES = {
     "Hermite5": "hermite5",
     "Hermite8": "hermite8",
     "Legendre5": "legendre5",
+    "Pwlu16": "pwlu16",
     "Sinusoid": "sinusoid",
     "Tropical3": "tropical3",
     "Tropical6": "tropical6",
@@ -56,6 +62,7 @@ MODULES = {
 """Class name -> module that holds it; a module is imported when its class is first asked for."""
 
 FAMILIES = {
+    "Bspline": ("bspline", (2, 32)),
     "Chebyshev": ("chebyshev", (1, 12)),
     "Even": ("even", (1, 6)),
     "Fourier": ("fourier", (1, 12)),
@@ -67,6 +74,7 @@ FAMILIES = {
     "Legendre": ("legendre", (1, 12)),
     "Polyrelu": ("polyrelu", (1, 6)),
     "Prelu": ("prelu", None),
+    "Pwlu": ("pwlu", (2, 32)),
     "Rational": ("rational", (2, 7)),
     "Rbf": ("rbf", (2, 12)),
     "Sinusoid": ("sinusoid", None),

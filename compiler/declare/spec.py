@@ -6,7 +6,7 @@ Everything downstream is computed from these two frozen objects; nothing here kn
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import SimpleNamespace
@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 import sympy as sp
 
+from learnact.compiler.declare.basis import Basis, Feature, HingeFit, LinearFit, Values
 from learnact.compiler.declare.constraints import Constraint, Length, Positive
+from learnact.compiler.declare.grid import Cells, Grid, cells_of
 from learnact.compiler.declare.laws import Law, Normal
 from learnact.compiler.declare.names import Names, check_parameter
 from learnact.compiler.declare.shape import Shape
 from learnact.compiler.declare.symbols import NOT_REAL, PLAIN, gain, put, shift, tilt, x
 from learnact.errors import BadDeclaration, BadDegree, BadName, UnknownName, declared_code
-
-Values = Mapping[str, "sp.Expr | Sequence[sp.Expr]"]
 
 
 @dataclass(frozen=True)
@@ -44,53 +44,6 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Feature:
-    """One element-wise basis function f_i(x): its value and derivative, from x and earlier features."""
-
-    symbol: sp.Symbol  # its name in the emitted code and in later features
-    value: sp.Expr  # in x and the symbols of earlier features
-    slope: sp.Expr  # d value / d x in x, any features' symbols and earlier features' slope symbols
-    weighted: bool = True  # False: an intermediate value without a weight
-
-    @property
-    def slope_symbol(self) -> sp.Symbol:
-        """The symbol of d f_i / d x, for the slopes of later features."""
-        return slope_of(self.symbol)
-
-
-def slope_of(symbol: sp.Symbol) -> sp.Symbol:
-    """The symbol that stands for d symbol / d x."""
-    return sp.Symbol(f"{symbol.name}_slope", real=True)
-
-
-@dataclass(frozen=True)
-class Basis:
-    """F = sum_i weights_i f_i(x), with the features f_i as a straight-line program (a recurrence, say)."""
-
-    features: Callable[[Any], tuple[Feature, ...]]  # degree -> features, in order of evaluation
-    weights: Callable[[SimpleNamespace, Any], Sequence[sp.Expr]]  # (parameters, degree) -> one per weighted feature
-
-
-@dataclass(frozen=True)
-class LinearFit:
-    """How to fit a target by linear least squares: the features, and the parameter values for given weights of them."""
-
-    features: Callable[[Any, Law], Sequence[sp.Expr]]  # (degree, law) -> expressions in x alone
-    values: Callable[[Any, Law, Sequence[sp.Expr]], Values]  # (degree, law, solution) -> parameter values
-
-
-@dataclass(frozen=True)
-class HingeFit:
-    """How to fit F(x) = level + tilt x + sum_i rise_i relu(x - up_i) - sum_j fall_j relu(x - down_j), rises, falls > 0.
-
-    That is a difference of two convex piecewise-linear functions; the knots `up` and `down` are free.
-    """
-
-    knots: Callable[[Any], tuple[int, int]]  # degree -> (number of upward knots, of downward knots)
-    values: Callable[..., Values]  # (degree, level, tilt, ups, rises, downs, falls) -> parameter values
-
-
-@dataclass(frozen=True)
 class Family:
     """A family of learnable activations for all degrees, as SymPy.
 
@@ -98,8 +51,8 @@ class Family:
     has a length too. `function(p, n)` is F at degree n as an expression in `x` and the parameters: `p.scale` is one
     symbol (length 1), `p.coefficients` a list of symbols. Starts and fits give the parameters' own values; what the
     module stores for a constrained one, `log_scale`, follows from them.
-    `basis`, if given, is a faster way to compute the same; the referee checks it against `function`. `fit` says how
-    to fit gelu, relu, silu and tanh.
+    `basis` or `grid`, if given, is a faster way to compute the same; the referee checks it against `function`. `fit`
+    says how to fit gelu, relu, silu and tanh.
     """
 
     name: str  # an identifier; the SPEC begins with it
@@ -110,6 +63,7 @@ class Family:
     degrees: range | None = range(1, 13)  # None: the family has no degree
     law: Law = field(default_factory=Normal)  # of x: N(0, 1)
     basis: Basis | None = None
+    grid: Grid | None = None
     fit: LinearFit | HingeFit | None = None
     formula: str = ""  # "sum_k a_k He_k(x)/k!", for people
     domain: str = "all x"  # where it is meant to be used, and how it grows outside
@@ -290,6 +244,16 @@ class Activation:
                 put(sp.sympify(w), self.meaning) for w in self.family.basis.weights(self.namespace, self.degree)
             )
 
+    @cached_property
+    def grid(self) -> Cells | None:
+        """The grid at this degree, in terms of what is stored; None without one. Raises BadDeclaration."""
+        grid = self.family.grid
+        if grid is None:
+            return None
+        lengths = [(v.declared, len(v.symbols)) for v in self.parameters]
+        with declared_code(f"{self.names.spec}: the grid fails"):
+            return cells_of(grid, self.namespace, self.degree, lengths, self.names.spec)
+
     def start(self, name: str) -> Start:
         """The declared start of this name. Raises UnknownName."""
         if name not in self.family.starts:
@@ -392,6 +356,7 @@ class Activation:
         lines.append(sp.srepr(self.function))
         lines += [f"{f.symbol} {sp.srepr(f.value)} {sp.srepr(f.slope)} {f.weighted}" for f in self.features]
         lines += [sp.srepr(w) for w in self.weights]
+        lines += [self.grid.canonical] if self.grid else []
         for name, start in self.family.starts.items():
             values = self.start_values(name)
             fixed = " fixed" if start.fixed_scale else ""

@@ -30,13 +30,19 @@ def emit(
     `backend` "torch" leaves Triton kernels out; "both" uses them on CUDA where triton is installed, "triton" always.
     `lean` leaves out what only makes eager code on a CPU faster.
 
-    Raises BadExpression for kernels in a lean file or without parameters, and any LearnactError of the stages before.
+    Raises BadExpression for kernels in a lean file, without parameters or on a grid, and any LearnactError of the
+    stages before.
     """
     options = emission_options(backend, lean)
     if backend != "torch" and not activation.parameters:
         raise BadExpression(
             f"{activation.names.spec} has no parameters, and kernels are emitted for learnable activations; "
             f"leave out --backend {backend}"
+        )
+    if backend != "torch" and activation.grid:
+        raise BadExpression(
+            f"{activation.names.spec} is read by index, and kernels are emitted for straight-line code; leave out "
+            f"--backend {backend}"
         )
     asked = shlex.join([activation.names.spec, *options])
     return render(lower(activation), derivation or derive(activation), origin or asked, backend, lean=lean)

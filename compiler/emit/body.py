@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from learnact.compiler.declare.kinks import Select, is_indicator
+from learnact.compiler.emit.grid import grid_gradient, grid_lines, grid_names
 from learnact.compiler.emit.layout import LINE, nested, wrapped
 from learnact.compiler.emit.materialize import materialized
 from learnact.compiler.emit.printer import GRAD, number
@@ -59,20 +60,21 @@ class Body:
 def element_wise(program: Program) -> Body:
     """Print F, and the derivatives, each times the gradient that comes in."""
     forward = body_printer(program)
-    lines, (value,) = forward.block(program.forward, names_of(program, program.forward))
-    lines += forward.assignment("return", value)
+    statements, (value,) = forward.block(program.forward, names_of(program, program.forward))
+    lines = [*grid_lines(program, forward, backward=False), *statements, *forward.assignment("return", value)]
     backward = body_printer(program, materialized(program.backward))
     return Body(lines, _backward_lines(program, backward), forward.called | backward.called)
 
 
 def _backward_lines(program: Program, printer: TorchPrinter) -> list[str]:
-    lines, (slope, *partials) = printer.block(program.backward, names_of(program, program.backward))
+    statements, (slope, *partials) = printer.block(program.backward, names_of(program, program.backward))
+    lines = [*grid_lines(program, printer, backward=True), *statements]
     lines += printer.assignment("slope =", slope)
     named, values = weighted(program, partials)
     lines += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
     if not program.inputs:
         return [*lines, "return grad * slope"]
-    products = [printer(v) for v in values]
+    products = [printer(v) for v in values] + ([grid_gradient(program.grid)] if program.grid else [])
     flat = f"return grad * slope, ({', '.join(products)}{',' if len(products) == 1 else ''})"
     if len(flat) + 4 <= LINE:
         return [*lines, flat]
@@ -110,5 +112,6 @@ def names_of(program: Program, block: Block) -> list[str]:
     return [
         GRAD.name,
         *targets,
+        *grid_names(program.grid),
         *(n for i in program.inputs for n in (i.name, f"{i.name}_", *(e.name for e in i.entries))),
     ]

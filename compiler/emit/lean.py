@@ -10,6 +10,7 @@ from typing import Any
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.derive import Derivation
 from learnact.compiler.emit.body import body_printer, names_of, prepare_lines, weighted
+from learnact.compiler.emit.grid import grid_lines, vector_argument
 from learnact.compiler.emit.layout import LINE, nested, wrapped
 from learnact.compiler.emit.materialize import materialized
 from learnact.compiler.emit.printer import number
@@ -66,6 +67,7 @@ def _forward(program: Program, arguments: Sequence[str], unpack: Sequence[str]) 
     """Statements of F, with its result in the dtype of x."""
     printer = body_printer(program, indent=INDENT)
     statements, (value,) = printer.block(program.forward, names_of(program, program.forward))
+    statements = [*grid_lines(program, printer, backward=False), *statements]
     result = [f"return {printer.factor(value)}.to(dtype, copy=True)"]
     if INDENT + len(result[0]) > LINE:
         result = [*printer.assignment("value =", value), "return value.to(dtype, copy=True)"]
@@ -78,6 +80,7 @@ def _backward(program: Program, arguments: Sequence[str], unpack: Sequence[str])
     printer = body_printer(program, materialized(program.backward), indent=INDENT)
     taken = names_of(program, program.backward)
     statements, (slope, *partials) = printer.block(program.backward, taken)
+    statements = [*grid_lines(program, printer, backward=True), *statements]
     statements += printer.assignment("slope =", slope)
     named, values = weighted(program, partials)
     statements += [line for value, name in named.items() for line in printer.lines(Statement(name, value))]
@@ -102,15 +105,25 @@ def _backward(program: Program, arguments: Sequence[str], unpack: Sequence[str])
         *unpack,
         *statements,
     ]
-    flat = [f"_summed({a}, {_tuple(terms)[0]})" for a, terms in zip(arguments[1:], own, strict=True)]
+    flat = [_sum(program, a, _tuple(terms)[0]) for a, terms in zip(arguments[1:], own, strict=True)]
     result = f"return {', '.join(['(grad * slope).to(dtype)', *flat])}"
     if INDENT + len(result) <= LINE and all(len(_tuple(terms)) == 1 for terms in own):
         return [*lines, result], printer.called
     fresh = Fresh([*taken, *(name.name for name in named.values())])
     sums = [fresh.numbered("sum").name for _ in own]
     for name, argument, terms in zip(sums, arguments[1:], own, strict=True):
-        lines += nested(f"{name} = _summed(", [argument], _tuple(terms), ")", indent=INDENT)
+        if terms:
+            lines += nested(f"{name} = _summed(", [argument], _tuple(terms), ")", indent=INDENT)
+        else:
+            lines.append(f"{name} = {_sum(program, argument, '')}")
     return [*lines, f"return (grad * slope).to(dtype), {', '.join(sums)}"], printer.called
+
+
+def _sum(program: Program, argument: str, terms: str) -> str:
+    """The gradient of one input; one without terms is the vector of the grid."""
+    if program.grid is not None and argument == vector_argument(program):
+        return f"_summed({argument}, _bumps(grad, {program.grid.place}, len({argument})))"
+    return f"_summed({argument}, {terms})"
 
 
 def _wide(arguments: Sequence[str]) -> str:

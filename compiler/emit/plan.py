@@ -17,6 +17,7 @@ from learnact.version import __version__
 GENERATED = (
     "hermite:2", "hermite:3", "hermite:5", "hermite:8", "fourier:3", "fourier:6", "fourier_free:6", "tropical:3",
     "tropical:6", "tropical_rational:6", "chebyshev:5", "legendre:5", "sinusoid",
+    "pwlu:16", "bspline:8",
 )  # fmt: skip
 
 

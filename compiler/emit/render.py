@@ -16,6 +16,7 @@ from learnact.compiler.declare.kinks import Largest, Ranked, Smallest, Winner
 from learnact.compiler.derive import Derivation, StartDerivation
 from learnact.compiler.emit.body import element_wise, prepare_lines
 from learnact.compiler.emit.feature_matrix import feature_matrix_context
+from learnact.compiler.emit.grid import grid_context
 from learnact.compiler.emit.kernels import kernel_context
 from learnact.compiler.emit.layout import LINE, table, wrapped
 from learnact.compiler.emit.lean import lean_context
@@ -40,7 +41,7 @@ def environment() -> jinja2.Environment:
     )
 
 
-LEAN = ("lean.py.jinja", "erf.py.jinja", "expm1.py.jinja", "trigonometry.py.jinja", "choices.py.jinja")
+LEAN = ("lean.py.jinja", "grid.py.jinja", "erf.py.jinja", "expm1.py.jinja", "trigonometry.py.jinja", "choices.py.jinja")
 """Templates of a lean file; of a full one, all but the first, and those of Triton where it has kernels."""
 
 
@@ -100,6 +101,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
     unpack = [
         f"{_targets(i.entries)} = {argument}.unbind()"
         for i, argument in zip(program.inputs, arguments[1:], strict=True)
+        if i.entries
     ]
     smooth = smooth_context(program, arguments, unpack, lean=lean)
     slim = lean_context(program, derivation, arguments, unpack) if lean else None
@@ -172,6 +174,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "backward": body.backward,
         "triton": kernel_context(program, backend),
         "feature_matrix": feature_matrix_context(program),
+        "grid": grid_context(program),
         "materialize": any("_materialize(" in line for line in (*body.forward, *body.backward)),
         "scaled": any(i.factors for i in program.inputs),
         "ascending": any(i.keys for i in program.inputs),

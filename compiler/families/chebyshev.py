@@ -2,8 +2,9 @@
 
 import sympy as sp
 
+from learnact.compiler.declare.basis import Basis, Feature, LinearFit, slope_of
 from learnact.compiler.declare.polynomials import at_scale
-from learnact.compiler.declare.spec import Basis, Family, Feature, LinearFit, Start, slope_of
+from learnact.compiler.declare.spec import Family, Start
 from learnact.compiler.declare.symbols import gain, shift, x
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import sympy as sp
 
-from learnact.compiler.declare.spec import Basis, Family, LinearFit, Start
+from learnact.compiler.declare.basis import Basis, LinearFit
+from learnact.compiler.declare.spec import Family, Start
 from learnact.compiler.declare.symbols import gain, shift, x
 from learnact.compiler.families import hermite
 

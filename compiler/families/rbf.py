@@ -2,7 +2,8 @@
 
 import sympy as sp
 
-from learnact.compiler.declare.spec import Family, LinearFit, Start
+from learnact.compiler.declare.basis import LinearFit
+from learnact.compiler.declare.spec import Family, Start
 from learnact.compiler.declare.symbols import gain, shift, x
 
 REACH = 3

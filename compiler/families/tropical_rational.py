@@ -2,8 +2,9 @@
 
 import sympy as sp
 
+from learnact.compiler.declare.basis import HingeFit
 from learnact.compiler.declare.hinges import max_of_lines
-from learnact.compiler.declare.spec import Family, HingeFit, Start
+from learnact.compiler.declare.spec import Family, Start
 from learnact.compiler.declare.symbols import gain, shift, x
 
 

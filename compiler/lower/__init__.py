@@ -6,6 +6,7 @@ from learnact.compiler.declare.spec import Activation
 from learnact.compiler.lower.basis import lower_basis
 from learnact.compiler.lower.feature_matrix import lower_feature_matrix
 from learnact.compiler.lower.general import lower_general
+from learnact.compiler.lower.grid import lower_grid
 from learnact.compiler.lower.program import Block, Input, Program, Statement
 
 __all__ = ["Block", "Input", "Program", "Statement", "lower"]
@@ -13,12 +14,15 @@ __all__ = ["Block", "Input", "Program", "Statement", "lower"]
 
 def lower(activation: Activation) -> Program:
     """Turn a declaration into straight-line code. Raises BadDeclaration."""
-    if activation.features:
+    feature_matrix, smooth, grid = None, None, None
+    if activation.grid:
+        inputs, forward, backward, grid = lower_grid(activation, activation.grid)
+        passes = [("grid", forward.operations + backward.operations)]
+    elif activation.features:
         inputs, forward, backward = lower_basis(activation)
         passes = [("basis", forward.operations + backward.operations)]
-        feature_matrix, smooth = lower_feature_matrix(activation, inputs, backward.results[1:]), None
+        feature_matrix = lower_feature_matrix(activation, inputs, backward.results[1:])
     else:
         inputs, forward, backward, smooth, passes = lower_general(activation)
         passes.append(("share", forward.operations + backward.operations))
-        feature_matrix = None
-    return Program(activation, inputs, forward, backward, tuple(passes), feature_matrix, smooth)
+    return Program(activation, inputs, forward, backward, tuple(passes), feature_matrix, grid, smooth)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from learnact.compiler.declare.spec import Activation, Feature
+from learnact.compiler.declare.basis import Feature
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Input, Statement
 from learnact.errors import BadDeclaration

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import sympy as sp
 
-from learnact.compiler.declare.spec import Activation, Feature
+from learnact.compiler.declare.basis import Feature
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower.program import FeatureMatrix, FeatureRow, Input
 

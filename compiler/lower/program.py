@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from learnact.compiler.declare.grid import Cells
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
 
@@ -21,7 +22,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class Input:
-    """One tensor that the element-wise code reads: a parameter, or a function of parameters worked out before."""
+    """One tensor that the element-wise code reads: a parameter, or a function of parameters worked out before.
+
+    One that is read by index has no entries.
+    """
 
     name: str
     value: sp.Expr | None  # over symbols named like the parameters; None: the parameter of this name itself
@@ -84,6 +88,36 @@ class FeatureMatrix:
 
 
 @dataclass(frozen=True)
+class GridCode:
+    """What forward and backward read of a grid, computed before their statements; the vector's gradient goes by it."""
+
+    cells: Cells
+    vector: str  # the input that is read by index
+    argument: sp.Expr  # u, in x and entries of the other inputs
+    slopes: tuple[sp.Expr, sp.Expr] | None  # left and right of the grid
+    place: sp.Symbol  # u
+    start: sp.Symbol  # the left end of the cell that u is in; of both half-lines outside, the end of the grid
+    below: sp.Symbol  # u - the first node, left of the grid, else 0
+    above: sp.Symbol  # how far u is right of the grid, else 0
+    t: sp.Symbol  # u - start
+    powers: tuple[sp.Symbol, ...]  # coefficients of 1, t, t^2, ... in the cell
+
+    def __str__(self) -> str:
+        first, last = self.cells.origin, self.cells.origin + self.cells.count
+        lines = [
+            f"{self.place} = {self.argument}",
+            f"{self.start} = the last of {first}, ..., {last} below {self.place}",
+            f"{self.t} = {self.place} - {self.start}",
+        ]
+        for p, blend in zip(self.powers, self.cells.blends, strict=True):
+            entries = [sp.Symbol(f"{self.vector}[i + {m}]" if m else f"{self.vector}[i]") for m in range(len(blend))]
+            terms = [weight * entry for weight, entry in zip(blend, entries, strict=True)]
+            lines.append(f"{p} = {sp.Add(*terms)}, i = {self.start} - ({first})")
+        ends = "its tangents" if self.slopes is None else f"slopes {self.slopes[0]} and {self.slopes[1]}"
+        return "\n".join([*lines, f"outside of [{first}, {last}] {ends}"])
+
+
+@dataclass(frozen=True)
 class Program:
     """F, dF/dx and every dF/d(entry of an input), element by element."""
 
@@ -93,6 +127,7 @@ class Program:
     backward: Block  # dF/dx, then dF/d(entry) input by input
     passes: tuple[tuple[str, int], ...]  # name of each pass and the operations of the whole after it
     feature_matrix: FeatureMatrix | None = None  # for eager torch; None where a feature takes several operations
+    grid: GridCode | None = None  # of an activation on a grid
     smooth: Block | None = None  # F by the pieces that the derivatives belong to, if `forward` says less of ties
 
     @property
@@ -110,7 +145,8 @@ class Program:
         for i in self.inputs:
             work = f" = {i.value}" if i.value is not None else ""
             order = f", by {i.keys} ascending" if i.keys else ""
-            lines.append(f"  input   {i.name}{work}: {', '.join(map(str, i.entries))}{order}")
+            lines.append(f"  input   {i.name}{work}: {', '.join(map(str, i.entries)) or 'by index'}{order}")
+        lines += ["  grid", *(f"    {line}" for line in str(self.grid).splitlines())] if self.grid else []
         lines += [f"  forward, {self.forward.operations} operations"]
         lines += [f"    {s.target} = {s.value}" for s in self.forward.statements]
         lines += [f"    value = {self.forward.results[0]}", f"  backward, {self.backward.operations} operations"]

@@ -7,9 +7,10 @@ from dataclasses import fields, replace
 
 import sympy as sp
 
+from learnact.compiler.declare.basis import Values
 from learnact.compiler.declare.laws import LAWS, Law, Normal
 from learnact.compiler.declare.names import Names, snake_case
-from learnact.compiler.declare.spec import Activation, Family, Start, Values
+from learnact.compiler.declare.spec import Activation, Family, Start
 from learnact.compiler.declare.symbols import NOT_REAL, gain, put, shift, x
 from learnact.compiler.resolve.homogeneous import common_factor
 from learnact.compiler.resolve.language import UnknownSymbol, parse, parse_constant

@@ -7,9 +7,10 @@ from typing import Any
 
 import sympy as sp
 
+from learnact.compiler.declare.basis import Values
 from learnact.compiler.declare.classical import Classical
 from learnact.compiler.declare.laws import Law
-from learnact.compiler.declare.spec import Family, Start, Values
+from learnact.compiler.declare.spec import Family, Start
 from learnact.compiler.declare.symbols import gain, shift, x
 
 PREFIX = "residual_"

@@ -7,8 +7,9 @@ from typing import Any
 
 import sympy as sp
 
+from learnact.compiler.declare.basis import Values
 from learnact.compiler.declare.laws import Law
-from learnact.compiler.declare.spec import Family, Start, Values
+from learnact.compiler.declare.spec import Family, Start
 from learnact.compiler.declare.symbols import gain, put, shift, x
 from learnact.errors import BadDeclaration
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import sympy as sp
 
+from learnact.compiler.declare.basis import Values
 from learnact.compiler.declare.dimensions import stretches
 from learnact.compiler.declare.laws import Law
 from learnact.compiler.declare.shape import Shape
-from learnact.compiler.declare.spec import Activation, Start, Values
+from learnact.compiler.declare.spec import Activation, Start
 from learnact.compiler.declare.symbols import gain, input_scale, put, shift, tilt, x
 from learnact.compiler.resolve.leaky import kappa_of
 from learnact.compiler.resolve.number import Number, exact

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from learnact.compiler.declare.basis import LinearFit
 from learnact.compiler.declare.functions import CLASSICAL
-from learnact.compiler.declare.spec import LinearFit
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.verify import points, quadrature, tolerances
 from learnact.compiler.verify.ledger import Ledger, expect

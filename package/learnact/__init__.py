@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from learnact.compiler.analyse.gains import Gains
     from learnact.compiler.analyse.maps import Maps
     from learnact.compiler.api import derive, emit, frozen_expression, load, lower, start, verify, verify_against
+    from learnact.compiler.declare.basis import Basis, Feature, HingeFit, LinearFit
     from learnact.compiler.declare.constraints import Between, Positive
+    from learnact.compiler.declare.grid import Grid, Hinge
     from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
-    from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, HingeFit, LinearFit, Start
+    from learnact.compiler.declare.spec import Activation, Family, Start
     from learnact.compiler.derive.derivation import Derivation
     from learnact.compiler.emit.source import Source
     from learnact.compiler.explain.plot_module import plot
@@ -51,6 +53,8 @@ __all__ = [
     "Family",
     "Feature",
     "Gains",
+    "Grid",
+    "Hinge",
     "HingeFit",
     "Judgement",
     "Law",

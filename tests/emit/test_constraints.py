@@ -10,8 +10,9 @@ import sympy as sp
 import torch
 from modules import module_of
 
+from learnact.compiler.declare.basis import LinearFit
 from learnact.compiler.declare.constraints import Between, Constraint, Positive
-from learnact.compiler.declare.spec import Activation, Family, LinearFit, Start
+from learnact.compiler.declare.spec import Activation, Family, Start
 from learnact.compiler.declare.symbols import gain, shift, x
 from learnact.compiler.derive import derive
 from learnact.compiler.derive.fit.fitted import fitted_start

@@ -9,7 +9,8 @@ import pytest
 import sympy as sp
 from plain_numpy import DEGREES, FAMILIES, SOME_DEGREES, SPECS, WITH_DEGREE, shape
 
-from learnact.compiler.declare.spec import Activation, Feature
+from learnact.compiler.declare.basis import Feature
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.families import gegenbauer
 from learnact.compiler.resolve import registry

@@ -12,7 +12,8 @@ import sympy as sp
 import torch
 from modules import module_of
 
-from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, Start
+from learnact.compiler.declare.basis import Basis, Feature
+from learnact.compiler.declare.spec import Activation, Family, Start
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower import lower
 from learnact.compiler.resolve.registry import resolve

@@ -13,8 +13,9 @@ import sympy as sp
 from evaluated_programs import DIGITS, assert_equal, program_at, run
 from mpmath import mpf
 
+from learnact.compiler.declare.basis import Basis, Feature
 from learnact.compiler.declare.names import RESERVED
-from learnact.compiler.declare.spec import Activation, Basis, Family, Feature, Start
+from learnact.compiler.declare.spec import Activation, Family, Start
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower import Program, lower
 from learnact.compiler.resolve.expression import from_expression

@@ -22,11 +22,13 @@ Values = Mapping[str, Sequence[float]]
 DEGREES = range(1, 13)
 EVERY_DEGREE = "chebyshev fourier fourier_free hermite legendre tropical tropical_rational".split()
 SOME_DEGREES = {
+    "bspline": (2, 5),
     "even": (1, 3, 6),
     "gegenbauer": (1, 5, 12),
     "hermite_function": (1, 4, 8),
     "laguerre": (1, 5, 12),
     "polyrelu": (1, 3, 6),
+    "pwlu": (3, 16),
     "rational": (2, 5, 7),
     "rbf": (2, 5, 12),
 }
@@ -128,6 +130,42 @@ def _threshold(location: Array, log_width: Array) -> Shape:
     )
 
 
+def _pwlu(log_stretch: Array, left: Array, right: Array, heights: Array) -> Shape:
+    """numpy.interp between the nodes, lines outside."""
+    (s,), (a,), (b,), nodes = np.exp(log_stretch), left, right, np.linspace(-3, 3, len(heights))
+    slopes = np.concatenate([[a], np.diff(heights) / np.diff(nodes), [b]])
+    return Shape(
+        lambda x: np.interp(s * x, nodes, heights) + a * np.minimum(0, s * x + 3) + b * np.maximum(0, s * x - 3),
+        lambda x: s * slopes[np.searchsorted(nodes, s * x)],
+        tuple(nodes / s),
+    )
+
+
+def _bspline(log_stretch: Array, coefficients: Array) -> Shape:
+    """de Boor's recursion on knots that go on beyond the ends; tangents outside of [-3, 3]."""
+    (s,), n = np.exp(log_stretch), len(coefficients) - 3
+    knots = np.linspace(-3, 3, n + 1)[0] + 6 / n * np.arange(-3, n + 4)
+
+    def spline(u: Array, c: Array, degree: int) -> Array:
+        t = knots[3 - degree : len(knots) - 3 + degree]
+        span = np.clip(np.searchsorted(t, u, side="right") - 1, degree, len(t) - degree - 2)
+        d = [c[span - degree + j] for j in range(degree + 1)]
+        for r in range(1, degree + 1):
+            for j in range(degree, r - 1, -1):
+                low, high = t[span - degree + j], t[span + 1 + j - r]
+                d[j] = ((high - u) * d[j - 1] + (u - low) * d[j]) / (high - low)
+        return d[degree]
+
+    def slope(u: Array) -> Array:
+        return spline(np.clip(u, -3, 3), np.diff(coefficients) * n / 6, 2)
+
+    return Shape(
+        lambda x: spline(np.clip(s * x, -3, 3), coefficients, 3) + slope(s * x) * (s * x - np.clip(s * x, -3, 3)),
+        lambda x: s * slope(s * x),
+        tuple(np.linspace(-3, 3, n + 1) / s),
+    )
+
+
 def _prelu(negative_slope: Array) -> Shape:
     (a,) = negative_slope
     return Shape(lambda x: np.where(x > 0, x, a * x), lambda x: np.where(x > 0, 1.0, a), (0.0,))
@@ -196,6 +234,7 @@ def _hermite_function(stretch: Array, offset: Array, coefficients: Array) -> Sha
 
 
 _SHAPES: dict[str, Callable[..., Shape]] = {
+    "bspline": _bspline,
     "chebyshev": _series(cheb.chebval, cheb.chebder, 0.5, factorials=False),
     "even": _even,
     "fourier": _fourier,
@@ -207,6 +246,7 @@ _SHAPES: dict[str, Callable[..., Shape]] = {
     "legendre": _series(leg.legval, leg.legder, 0.5, factorials=False),
     "polyrelu": _polyrelu,
     "prelu": _prelu,
+    "pwlu": _pwlu,
     "rational": _rational,
     "rbf": _rbf,
     "sinusoid": _sinusoid,

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
+from learnact.compiler.declare.basis import LinearFit, Values
 from learnact.compiler.declare.constants import DIGITS, evaluate
 from learnact.compiler.declare.laws import Law, Normal
-from learnact.compiler.declare.spec import Activation, LinearFit, Values
+from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import put
 from learnact.compiler.derive.derivation import FitErrors, Moments, StartDerivation
 from learnact.compiler.derive.expectation.pieces import derivative

@@ -11,10 +11,11 @@ import pytest
 import sympy as sp
 from plain_numpy import TARGETS, distances, moments, nodes, objective, shape
 
+from learnact.compiler.declare.basis import HingeFit, LinearFit
 from learnact.compiler.declare.constants import evaluate
 from learnact.compiler.declare.functions import CLASSICAL, sigmoid
 from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
-from learnact.compiler.declare.spec import Family, HingeFit, LinearFit, Start
+from learnact.compiler.declare.spec import Family, Start
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive import StartDerivation, derive, start, start_names
 from learnact.compiler.derive.expectation.values import InDouble, InFixedPoint, from_fixed, to_fixed
