@@ -27,7 +27,7 @@ from learnact.training.run.recipe import make_optimizer
 from learnact.training.run.session import build
 from learnact.training.run.task import Places, Task, open_task
 
-ACTIVATIONS = "gelu relu hermite:3 hermite:5 fourier:6 tropical:6 tropical_rational:6".split()
+ACTIVATIONS = "gelu relu relu2 hermite:3 hermite:5 fourier:6 tropical:6 tropical_rational:6".split()
 ROUTES = "compiled", "eager"
 REFERENCE = "gelu"
 WARM_UP = 5
