@@ -36,9 +36,16 @@ _loaded: dict[tuple[str, str, bool], type[nn.Module]] = {}  # by the declaration
 
 
 def derive(
-    target: Target, law: Law | str | None = None, *, preserve: bool = False, watch: Watch | None = None
+    target: Target,
+    law: Law | str | None = None,
+    *,
+    preserve: bool = False,
+    free: Sequence[str] = (),
+    watch: Watch | None = None,
 ) -> Derivation:
     """Solve every start of `target`, with its moments, under `law`; `preserve` as in `start`.
+
+    `free` names classical functions that all parameters are fitted to besides, each the start free_NAME.
 
     `target` is whatever names an activation: a SPEC such as `hermite:5`, `file.py:object:5` or
     `package.module:object:5`, an Activation, a Declaration, or an emitted file, class or module. `law` is a Law or
@@ -48,7 +55,7 @@ def derive(
     """
     from learnact.compiler.derive import derive as derive_activation  # noqa: PLC0415
 
-    return derive_activation(activation_of(target), _law(law), preserve=preserve, watch=watch)
+    return derive_activation(activation_of(target), _law(law), preserve=preserve, free=free, watch=watch)
 
 
 def start(
@@ -80,6 +87,9 @@ def start(
     angles to the correlation `eta`; E[F'^2] is `slope`, 1 if not given. `curved` has E[F] = 0 in place of the
     condition on E[F^2], which then follows, at any sigma as for sigma = 1. Both are under N(0, sigma^2) alone. `name`
     may hold the conditions itself: "shaped,curvature=0.05".
+
+    The start `free_NAME` of any activation is the fit of all its parameters to the classical function NAME, in value
+    and slope: "free_gelu", "free_mish". Its digits may differ between machines, so emitted files have none.
 
         start("hermite:3", "shaped", depth=50, tau=0.3), start("hermite:3", "curved", curvature=2)
 

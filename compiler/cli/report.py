@@ -37,8 +37,11 @@ def list_command(form: str) -> int:
 @declares(many=False)
 @click.option("--sigma", metavar="S", help="Law N(0, S^2), exactly: 0.55 is 11/20.")
 @click.option("--preserve", is_flag=True, help="Solve for E[F^2] = E[x^2] instead of E[F^2] = 1.")
+@click.option(
+    "--fit", "free", multiple=True, metavar="NAME", help="Fit all parameters to this classical function too (repeat)."
+)
 @click.option("--format", "form", type=click.Choice(["text", "latex", "markdown", "json"]), default="text")
-def derive(sigma: str | None, preserve: bool, form: str, **words: Any) -> int:
+def derive(sigma: str | None, preserve: bool, free: tuple[str, ...], form: str, **words: Any) -> int:
     """Print every start with its exact values, moments and variance factors."""
     from learnact.compiler import api  # noqa: PLC0415
     from learnact.compiler.explain import formats  # noqa: PLC0415
@@ -48,7 +51,7 @@ def derive(sigma: str | None, preserve: bool, form: str, **words: Any) -> int:
         words["law"] = None  # a family's declared law stays; the question is how it does under another
     activation = declaration(**words).activation()
     with progress("derive") as watch:
-        derivation = api.derive(activation, law, preserve=preserve, watch=watch)
+        derivation = api.derive(activation, law, preserve=preserve, free=free, watch=watch)
     click.echo(formats.FORMATS[form](derivation), nl=False)
     if words["expr"] is not None:
         advise(activation)

@@ -43,6 +43,13 @@ def test_results_are_pages_and_links_reach_them(site):
     assert 'href="benchmarks/results/speed.html"' in (site / "results.html").read_text(encoding="utf-8")
 
 
+def test_the_table_of_all_functions_is_sorted_by_the_sites_own_script(site):
+    page = (site / "compare.html").read_text(encoding="utf-8")
+    assert '<script src="assets/sort.js"></script>' in page
+    assert (site / "assets/sort.js").is_file()
+    assert page.count("<thead>") == 1  # what the script looks for: a head, and a body of many rows
+
+
 @pytest.mark.parametrize("page", ["declare", "compile", "models"])
 def test_the_reference_gives_signatures_and_docstrings(site, page):
     text = (site / f"reference/{page}.html").read_text(encoding="utf-8")

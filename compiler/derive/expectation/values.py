@@ -96,6 +96,18 @@ def _sigmoid(u: Array) -> Array:
     return 0.5 + 0.5 * np.tanh(u / 2)
 
 
+def _softplus(u: Array) -> Array:
+    return np.logaddexp(0.0, u)
+
+
+def _erfc(u: Array) -> Array:
+    return np.fromiter(map(math.erfc, np.ravel(u)), float, np.size(u)).reshape(np.shape(u))
+
+
+BY_NAME = {"erf": _erf, "erfc": _erfc, "sigmoid": _sigmoid, "softplus": _softplus}
+"""Functions that NumPy lacks, for text that SymPy prints."""
+
+
 class InDouble(Evaluation):
     """Evaluation in double precision."""
 
@@ -121,7 +133,7 @@ class InDouble(Evaluation):
         known = self._FUNCTIONS.get(type(e))
         if known:
             return known(self(e.args[0]))
-        call = sp.lambdify(x, e, modules=[{"erf": _erf, "sigmoid": _sigmoid}, "numpy"])
+        call = sp.lambdify(x, e, modules=[BY_NAME, "numpy"])
         return np.broadcast_to(np.asarray(call(self.points), float), self.points.shape)
 
 

@@ -10,7 +10,7 @@ import sympy as sp
 import torch
 from torch import nn
 
-from learnact import emit, generated, start
+from learnact import Declaration, emit, generated, start
 from learnact.errors import LearnactError, UnknownName
 from learnact.training.errors import BadConfig
 from learnact.training.model.activation import choose, install
@@ -30,6 +30,18 @@ def test_what_is_not_generated_is_compiled_now(tmp_path: Path) -> None:
     assert choose("hermite:1").target == "hermite:1"
     file = tmp_path / emit("legendre:2", tmp_path).filename
     assert choose(str(file)).target == str(file)
+
+
+@pytest.mark.parametrize("spec", ["hermite:3", "hermite:4"], ids=["shipped", "not shipped"])
+def test_a_file_with_a_shaped_start_is_chosen_and_named_as_its_function_is(spec: str, tmp_path: Path) -> None:
+    """A model that was saved with it is found by the shipped class: the checkpoint has the parameters."""
+    source = emit(Declaration(spec=spec, start="shaped,depth=50,tau=0.3"), tmp_path)
+    choice = choose(str(tmp_path / source.filename))
+    assert choice.start == "shaped"
+    assert choice.name.endswith(spec.replace(":", ""))
+    values = choice.starts(configure("gpt2", "demo", {}))(sp.Rational(1, 2))
+    assert values == start(spec, "shaped", sigma=0.5, preserve=True, depth=50, tau=0.3)
+    assert choose(spec.replace(":", "") if spec == "hermite:3" else spec).start == "balanced"
 
 
 def test_a_classical_function_with_a_start_is_scaled_and_does_not_learn() -> None:
