@@ -26,8 +26,13 @@ from learnact.errors import BadDeclaration, BadExpression, NoStart, UnknownName
 NAMES = ("shaped", "curved")
 """What starts with a `Shape` are called."""
 
-START_CONDITIONS = ("curvature", "kappa", "slope", "depth", "tau", "eta")
+WORDS = ("curvature", "kappa", "slope", "depth", "tau", "eta")
 """The words of conditions, as in `shaped,curvature=0.05`."""
+
+
+def start_conditions() -> tuple[str, ...]:
+    """The words in which `shaped` and `curved` starts take conditions: `shaped,curvature=0.05`."""
+    return WORDS
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,8 @@ def shape_of(name: str, conditions: dict[str, Number]) -> Shape:
     BadDeclaration for a number that is not positive.
     """
     for word in conditions:
-        if word not in START_CONDITIONS:
-            raise UnknownName(f"condition of a {name} start", word, START_CONDITIONS)
+        if word not in WORDS:
+            raise UnknownName(f"condition of a {name} start", word, WORDS)
     numbers = {word: exact(value, word) for word, value in conditions.items()}
     measures = numbers.keys() & {"curvature", "kappa", "tau", "eta"}
     if len(measures) != 1 or ("depth" in numbers) != bool(measures & {"tau", "eta"}):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from learnact.compiler.resolve.classical import classical_names
     from learnact.compiler.resolve.declaration import Declaration
     from learnact.compiler.resolve.registry import family_names, is_family, spec_of_slug
-    from learnact.compiler.resolve.shaped import START_CONDITIONS
+    from learnact.compiler.resolve.shaped import start_conditions
     from learnact.compiler.verify.against import Judgement
     from learnact.compiler.verify.report import Report
     from learnact.errors import LearnactError
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from learnact.training.model.swap import swap
 
 __all__ = [
-    "START_CONDITIONS",
     "Activation",
     "Arcsine",
     "Basis",
@@ -86,6 +85,7 @@ __all__ = [
     "plot",
     "spec_of_slug",
     "start",
+    "start_conditions",
     "swap",
     "swap_per_channel",
     "verify",
@@ -116,7 +116,7 @@ _MODULES = {
     "compiler.resolve.classical": ("classical_names",),
     "compiler.resolve.declaration": ("Declaration",),
     "compiler.resolve.registry": ("family_names", "is_family", "spec_of_slug"),
-    "compiler.resolve.shaped": ("START_CONDITIONS",),
+    "compiler.resolve.shaped": ("start_conditions",),
     "compiler.verify.against": ("Judgement",),
     "compiler.verify.report": ("Report",),
     "errors": ("LearnactError",),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from learnact import START_CONDITIONS
+from learnact import start_conditions
 from learnact.training.config import FOR_GENERATED, GATED
 from learnact.training.errors import BadConfig
 from learnact.training.model.activation import choose
@@ -159,8 +159,9 @@ def _settings(text: str, starts: Sequence[str]) -> list[Setting]:
     if at and not own:
         raise BadConfig(f"{name!r} names no start after the @; leave it out")
     options = [option.partition("=") for option in given]
-    own = ",".join([own, *("".join(o) for o in options if own and o[0] in START_CONDITIONS)])
-    options = [o for o in options if not own or o[0] not in START_CONDITIONS]
+    if own:
+        conditions = ["".join(o) for o in options if o[0] in start_conditions()]
+        own, options = ",".join([own, *conditions]), [o for o in options if o[0] not in start_conditions()]
     if spec in GATED:
         spec, options = GATED[spec], [("gated", "", ""), *options]
     if twice := {o for o, _, _ in options if [n for n, _, _ in options].count(o) > 1}:
