@@ -75,16 +75,16 @@ def test_no_input_leaves_the_table(spec: str, lean: bool, tmp_path: Path) -> Non
 
 
 FAULTS = {
-    "the end of the last cell": ("value_fp64", ".clamp(FIRST, LAST)\n", ".clamp(FIRST, LAST - 1.0)\n", "pwlu:2", False),
-    "index off by one": ("value_fp64", "torch.ceil(place) + 1.0", "torch.ceil(place) + 2.0", "pwlu:2", False),
+    "the end of the last cell": ("large_x", ".clamp(FIRST, LAST)\n", ".clamp(FIRST, LAST - 1.0)\n", "pwlu:2", False),
+    "index off by one": ("shapes", "torch.ceil(place) + 1.0", "torch.ceil(place) + 2.0", "pwlu:2", False),
     "t from the floor": ("value_fp64", "torch.ceil(place) - 1.0", "torch.floor(place)", "pwlu:2", False),
-    "no slope on the right": ("value_fp64", "(left, right)]", "(left, left)]", "pwlu:2", False),
-    "tangent of the wrong end": ("value_fp64", "zip(LEFT, RIGHT,", "zip(LEFT, LEFT,", "bspline:2", False),
-    "a neighbour's gradient": ("parameter_gradients_fp64", "of_power[1:-1]", "of_power[:-2]", "pwlu:2", False),
-    "no gradient from outside": ("parameter_gradients_fp64", "    total[-1] += sums[0, -1]\n", "", "pwlu:2", False),
+    "no slope on the right": ("large_x", "(left, right)]", "(left, left)]", "pwlu:2", False),
+    "tangent of the wrong end": ("large_x", "zip(LEFT, RIGHT,", "zip(LEFT, LEFT,", "bspline:2", False),
+    "a neighbour's gradient": ("shapes", "of_power[1:-1]", "of_power[:-2]", "pwlu:2", False),
+    "no gradient from outside": ("large_x", "    total[-1] += sums[0, -1]\n", "", "pwlu:2", False),
     "NaN as an index": ("nan", ".to(torch.int32).clamp(min=0)", ".to(torch.int32)", "pwlu:2", False),
-    "chosen too late": ("value_fp64", "row[k + 1]", "row[k]", "pwlu:2", True),
-    "the bump of a neighbour": ("parameter_gradients_fp64", "(FIRST + k - 1)", "(FIRST + k)", "bspline:2", True),
+    "chosen too late": ("shapes", "row[k + 1]", "row[k]", "pwlu:2", True),
+    "the bump of a neighbour": ("shapes", "(FIRST + k - 1)", "(FIRST + k)", "bspline:2", True),
     "channels in the wrong order": ("channels", "cell * channels + ", "cell + (CELLS + 2) * ", "pwlu:2", False),
 }
 """Check, text, what replaces it, spec, whether in a lean file, which chooses as compiled code does."""
