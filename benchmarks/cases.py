@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from benchmarks import peers, unrolled
+from benchmarks import grids, peers, unrolled
 from benchmarks.timing import Case
 from learnact import Declaration, frozen_expression, load
 from learnact.compiler.resolve.registry import resolve
@@ -118,6 +118,15 @@ def others() -> list[Case]:
     return [Case(name, make, compiled) for name, make in found for compiled in (True, False)]
 
 
+def on_grids() -> list[Case]:
+    """Families on a grid, and piecewise linear units by hand, compiled and eager."""
+    cases = [ours(s, compiled=c) for c in (True, False) for s in "pwlu:8 pwlu:16 pwlu:32 bspline:8 bspline:16".split()]
+    for n in (8, 16, 32):
+        cases += [Case(f"by hand: PWLU {n}, index", partial(grids.Indexed, n), c) for c in (True, False)]
+        cases.append(Case(f"by hand: PWLU {n}, hinges", partial(grids.Hinges, n)))
+    return cases
+
+
 def sections(*, quick: bool) -> list[Section]:
     """What `make bench` measures; the quick form only shows that everything runs."""
     if quick:
@@ -135,6 +144,7 @@ def sections(*, quick: bool) -> list[Section]:
         Section("peers", (GELU, *others())),
         Section("expressions", (GELU, *expressions(tuple(EXPRESSIONS)))),
         Section("harvested", (GELU, *harvested(), Case("GELU", nn.GELU, False), *harvested(compiled=False))),
+        Section("grids", (GELU, *on_grids())),
         *(Section(f"degrees of {f}", (GELU, *(ours(f"{f}:{n}") for n in range(1, 13)))) for f in GROWING),
         *(Section("sizes", paper, numel=n) for n in (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 30_000_000)),
         Section("two threads", paper, threads=2),

@@ -18,7 +18,7 @@ T = sp.Symbol("t", real=True)
 
 @dataclass(frozen=True)
 class Hinge:
-    """weight max(0, reach - |v|)^power: the terms of a bump."""
+    """`weight` max(0, `reach` - |v|)^`power`: a term of a bump."""
 
     weight: sp.Expr
     reach: int
@@ -32,6 +32,9 @@ class Grid:
     With the nodes around 0, not counted from the first one, u keeps its relative precision near 0. `vector` names the
     parameter that holds the c_k, the last one declared. A bump of reach r is 0 from distance r on, so that entries i,
     ..., i + 2 r - 1 of the vector count in cell i. Like a basis it is a faster way to compute what `function` says.
+
+    `cells`, `origin` are functions of the degree, `argument` (u) and `slopes` (dF/du outside, left and right; None: the
+    tangents) of parameters and degree; `bump` is a sum of hinges.
     """
 
     cells: Callable[[Any], int]  # degree -> number of cells
