@@ -1,0 +1,48 @@
+"""Slopes of tanh and of the sigmoid as one node each: computed from their values they lose all digits far out."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from learnact.compiler.declare.functions import logistic, sech2, sigmoid
+
+
+def with_digits(exprs: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...]:
+    """F, and every derivative with c - c tanh(u)^2 as c sech2(u), and s (1 - s) of s = sigmoid(u) as logistic(u).
+
+    Where F' has a term with the sigmoid itself, as that of x sigmoid(x), there are digits enough: s (1 - s) stays, for
+    it needs no exponential of its own.
+    """
+    slope, *gradients = (e.replace(_is_sum_or_product, _with_nodes) for e in exprs[1:])
+    kept = {logistic(s.args[0]): s * (1 - s) for s in slope.atoms(sigmoid)}
+    return (exprs[0], *(e.xreplace(kept) for e in (slope, *gradients)))
+
+
+def _is_sum_or_product(e: sp.Expr) -> bool:
+    return bool(e.is_Add or e.is_Mul)
+
+
+def _with_nodes(e: sp.Expr) -> sp.Expr:
+    return _of_tanh(e) if e.is_Add else _of_sigmoid(e)
+
+
+def _of_tanh(total: sp.Expr) -> sp.Expr:
+    terms = list(total.args)
+    for term in total.args:
+        squares = [f for f in sp.Mul.make_args(term) if f.is_Pow and f.exp == 2 and isinstance(f.base, sp.tanh)]
+        if len(squares) == 1 and -term / squares[0] in terms:
+            scale = -term / squares[0]
+            terms.remove(term)
+            terms.remove(scale)
+            terms.append(scale * sech2(squares[0].base.args[0]))
+    return sp.Add(*terms)
+
+
+def _of_sigmoid(product: sp.Expr) -> sp.Expr:
+    factors = list(product.args)
+    for s in product.args:
+        if isinstance(s, sigmoid) and 1 - s in factors:
+            factors.remove(s)
+            factors.remove(1 - s)
+            factors.append(logistic(s.args[0]))
+    return sp.Mul(*factors)
