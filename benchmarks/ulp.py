@@ -22,7 +22,7 @@ def units(found: Tensor, exact: Tensor) -> Tensor:
     Where the exact value rounds to infinity, infinity and the largest finite number are right.
     """
     dtype = found.dtype
-    exponent = torch.frexp(exact).exponent - 1
+    exponent = torch.where(exact == 0, LEAST[dtype], torch.frexp(exact).exponent - 1)  # frexp calls that of 0 0
     unit = torch.ldexp(torch.ones_like(exact), exponent.clamp(min=LEAST[dtype]) - BITS[dtype] + 1)
     errors = (found.double() - exact).abs() / unit
     errors = torch.where(torch.isnan(errors), torch.inf, errors)
@@ -78,12 +78,12 @@ def every(chunk: int = 1 << 22) -> Iterator[Tensor]:
         yield torch.where(torch.isfinite(x), x, 0.0)
 
 
-def sample(stride: int = 3001) -> Iterator[Tensor]:
+def sample(stride: int = 6007) -> Iterator[Tensor]:
     """float32: every stride-th pattern of both signs, a grid on [-20, 20], and neighbours of 0 and of all PLACES."""
     patterns = torch.arange(0, 0x7F800000, stride, dtype=torch.int64).to(torch.int32)
     steps = torch.arange(-NEIGHBOURS, NEIGHBOURS, dtype=torch.int32)
     near = [(torch.tensor(p).view(torch.int32) + steps).abs().view(torch.float32) for p in PLACES]
-    positive = torch.cat([patterns.view(torch.float32), torch.linspace(0, 20, 1 << 19), *near])
+    positive = torch.cat([patterns.view(torch.float32), torch.linspace(0, 20, 1 << 17), *near])
     x = torch.cat([positive, -positive])
     x = torch.cat([x, torch.zeros(-len(x) % CHUNK)])
     yield from x.split(CHUNK)

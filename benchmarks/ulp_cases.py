@@ -58,7 +58,8 @@ def _mish_slope(u: Tensor) -> Tensor:
 
 
 def _in_mp(name: str) -> Exact:
-    return lambda u: getattr(mpmath, name)(u)
+    found: Exact = getattr(mpmath, name)
+    return found
 
 
 def _sigmoid(u: mpmath.mpf) -> mpmath.mpf:
@@ -98,5 +99,21 @@ FUNCTIONS: dict[str, Function] = {
 }  # fmt: skip
 """Every elementary function of the language, and the products of the classical activations."""
 
-PLACES = (0.0, 0.4**0.5, 0.72**0.5, 0.5, 1.0, 2.0, 4.0, 9.01, 16.635532, 20.0, 40.0, 44.0, 87.33655, 88.72284, 103.97208)
+PLACES = (
+    0.0,
+    0.4**0.5,
+    0.72**0.5,
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    9.01,
+    16.635532,
+    20.0,
+    40.0,
+    44.0,
+    87.33655,
+    88.72284,
+    103.97208,
+)
 """Where helpers change their formula, and results round to 1, overflow or vanish."""

@@ -78,7 +78,7 @@ def measure(call: Call, f: Function, chunks: Iterable[Tensor]) -> dict[str, Wors
         x = torch.where(x > 0, x, torch.ones_like(x)) if f.positive else x
         wide = x.double()
         found = value_and_slope(call, x)
-        for (what, w), result, exact in zip(worst.items(), found, (f.value(wide), f.slope(wide)), strict=True):
+        for w, result, exact in zip(worst.values(), found, (f.value(wide), f.slope(wide)), strict=True):
             w.add(x, result, exact)
     return worst
 

@@ -14,11 +14,12 @@ REQUIRES: dict[str, tuple[str, ...]] = {
     "_logistic": (),
     "_softplus": ("_polynomial", "ATANH"),
     "_erf": ("_signed", "_polynomial", "ERF", "ERFC"),
+    "_raised_erf": ("_polynomial", "ERFCX"),
     "_expm1": ("_tanh", "_falling", "_signed", "_polynomial", "TANH"),
 }
 """Helper -> all that it needs beside `_leave_to_torch`: helpers, and tables of `coefficients`."""
 
-TABLES = ("TANH", "ATANH", "ERF", "ERFC")
+TABLES = ("TANH", "ATANH", "ERF", "ERFC", "ERFCX")
 
 
 def elementary_context(called: Collection[str], *, sines: bool) -> dict[str, Any] | None:

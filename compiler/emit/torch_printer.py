@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
-from learnact.compiler.declare.functions import logistic, sech2, sigmoid, softplus
+from learnact.compiler.declare.functions import logistic, raised_erf, sech2, sigmoid, softplus
 from learnact.compiler.declare.kinks import Floor, Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.emit.layout import wrapped
@@ -38,6 +38,7 @@ CALLS: dict[type, str] = {
     softplus: "nn.functional.softplus",
     logistic: "_logistic",
     sech2: "_sech2",
+    raised_erf: "_raised_erf",
 }
 """SymPy function -> torch call of one argument; a new function is one line here."""
 
@@ -57,7 +58,7 @@ SHARED: dict[type, str] = {
 BETTER: dict[type, str] = {Largest: "torch.maximum", Smallest: "torch.minimum"}
 
 CHOICES = (Largest, Smallest, Winner, Select, Step, Sign, Floor, Magnitude)
-SMOOTH = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sigmoid, logistic, sech2)
+SMOOTH = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sigmoid, logistic, sech2, raised_erf)
 BOUNDED: tuple[type, ...] = (sp.Add, sp.Mul, *SMOOTH, *CHOICES)
 """What is finite where its arguments are and they are not huge. Powers are not: x^5 is infinite at 1e8 in float32."""
 

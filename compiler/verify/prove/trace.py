@@ -323,6 +323,8 @@ def stand_ins() -> dict[str, Callable[..., Any]]:
         "_logistic": lambda t: t.mapped(_logistic),
         "_logistic_tile": lambda t: t.mapped(_logistic),
         "_softplus": lambda t: t.mapped(nodes.MEANING["softplus"]),
+        "_raised_erf": lambda t: t.mapped(lambda u: 1 + sp.erf(u)),
+        "_raised_erf_tile": lambda t: t.mapped(lambda u: 1 + sp.erf(u)),
         "_erf": lambda t: t.mapped(sp.erf),
         "_expm1": lambda t: t.mapped(nodes.MEANING["expm1"]),
         "_softplus_tile": lambda t: t.mapped(nodes.MEANING["softplus"]),
