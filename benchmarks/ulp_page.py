@@ -54,7 +54,7 @@ COVERED = """\
 ## Where the promise ends
 
 - F of compiled tanh, softplus and erf comes from polynomials of our own, whose coefficients
-  `python -m benchmarks.coefficients` derives again: within 2 ulps at every finite input. tanh and erf are monotone on
+  `python -m benchmarks.coefficients` derives again: within 2 ulps at every input tried. tanh and erf are monotone on
   the grid that the tests walk; softplus may fall by an ulp. F' of tanh and of the sigmoid exceeds 2 ulps slightly, for
   the exponential alone may be off by one.
 - The slope of erf and the left tail of GELU read exp(-x²): rounding x² costs up to x² ulps. In half types that is
