@@ -303,6 +303,11 @@ def _launchable(space: dict[str, Any], kind: type[Tensor]) -> None:
     space["_kernels"] = lambda: kernels
 
 
+def _logistic(u: sp.Expr) -> sp.Expr:
+    s = nodes.MEANING["sigmoid"](u)
+    return s * (1 - s)
+
+
 def stand_ins() -> dict[str, Callable[..., Any]]:
     """Helpers of emitted files that are taken for what they stand for; `assumptions` tests each with numbers."""
 
@@ -312,6 +317,14 @@ def stand_ins() -> dict[str, Callable[..., Any]]:
     return {
         "_sin_and_cos": both,
         "_sin_and_cos_tile": both,
+        "_tanh": lambda t: t.mapped(sp.tanh),
+        "_sech2": lambda t: t.mapped(lambda u: 1 - sp.tanh(u) ** 2),
+        "_sech2_tile": lambda t: t.mapped(lambda u: 1 - sp.tanh(u) ** 2),
+        "_logistic": lambda t: t.mapped(_logistic),
+        "_logistic_tile": lambda t: t.mapped(_logistic),
+        "_softplus": lambda t: t.mapped(nodes.MEANING["softplus"]),
+        "_raised_erf": lambda t: t.mapped(lambda u: 1 + sp.erf(u)),
+        "_raised_erf_tile": lambda t: t.mapped(lambda u: 1 + sp.erf(u)),
         "_erf": lambda t: t.mapped(sp.erf),
         "_expm1": lambda t: t.mapped(nodes.MEANING["expm1"]),
         "_softplus_tile": lambda t: t.mapped(nodes.MEANING["softplus"]),

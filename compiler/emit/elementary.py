@@ -1,0 +1,36 @@
+"""What elementary.py.jinja prints: helpers for functions of which Inductor's own are slow or lose digits on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from learnact.compiler.emit import coefficients
+from learnact.compiler.emit.layout import wrapped
+
+REQUIRES: dict[str, tuple[str, ...]] = {
+    "_tanh": ("_falling", "_signed", "_polynomial", "TANH"),
+    "_sech2": ("_falling",),
+    "_logistic": (),
+    "_softplus": ("_polynomial", "ATANH"),
+    "_erf": ("_signed", "_polynomial", "ERF", "ERFC"),
+    "_raised_erf": ("_polynomial", "ERFCX"),
+    "_expm1": ("_tanh", "_falling", "_signed", "_polynomial", "TANH"),
+}
+"""Helper -> all that it needs beside `_leave_to_torch`: helpers, and tables of `coefficients`."""
+
+TABLES = ("TANH", "ATANH", "ERF", "ERFC", "ERFCX")
+
+
+def elementary_context(called: Collection[str], *, sines: bool) -> dict[str, Any] | None:
+    """Names of the helpers, and the tables as text; None if the file needs nothing of it, not even for its sines."""
+    names = {n for helper in REQUIRES if helper in called for n in (helper, *REQUIRES[helper])}
+    if not names and not sines:
+        return None
+    tables = []
+    for name in TABLES:
+        if name in names:
+            texts = [repr(c) for c in getattr(coefficients, name)]
+            lines = wrapped(f"{name} = (", texts, ")")
+            tables.append((name, "\n".join(lines).removeprefix(f"{name} = ")))
+    return {"names": names, "tables": tables}

@@ -1,0 +1,109 @@
+"""Helpers of compiled CPU code for tanh, softplus, erf and their slopes: their digits, everywhere."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+
+from benchmarks.ulp import CHUNK, NEIGHBOURS, Worst, halves, sample
+from benchmarks.ulp_cases import FUNCTIONS, PLACES
+from learnact import load
+from learnact.compiler.emit import emit
+from learnact.compiler.resolve.declaration import Declaration
+from learnact.compiler.resolve.registry import resolve
+from learnact.compiler.verify.prove import prove
+
+ALL = "a*tanh(x) + b*softplus(x) + c*erf(x) + d*gelu(x) + sigmoid(2*x)"
+SPARSE = 50_021  # every so many bit patterns
+BOUNDS = {"_tanh": 1.5, "_sech2": 2.5, "_softplus": 2.0, "_logistic": 2.5, "_erf": 2.0}
+EXACT = {
+    "_tanh": FUNCTIONS["tanh"].value, "_sech2": FUNCTIONS["tanh"].slope, "_softplus": FUNCTIONS["softplus"].value,
+    "_logistic": FUNCTIONS["sigmoid"].slope, "_erf": FUNCTIONS["erf"].value,
+    "_raised_erf": lambda u: torch.special.erfc(-u),
+}  # fmt: skip
+
+
+@pytest.fixture
+def helpers(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A file with all of them, made to take in eager mode what it takes compiled."""
+    cls = load(Declaration(expr=ALL, params=("a=1", "b=1", "c=1", "d=1"), name="AllHelpers"))
+    module = sys.modules[cls.__module__]
+    monkeypatch.setattr(module, "_leave_to_torch", lambda x: False)
+    return module
+
+
+def worst_of(module: ModuleType, name: str) -> Worst:
+    worst = Worst()
+    for x in sample(SPARSE):
+        worst.add(x, getattr(module, name)(x), EXACT[name](x.double()))
+    return worst
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_float32_is_right_to_two_ulps_everywhere(helpers: ModuleType, name: str) -> None:
+    found = worst_of(helpers, name)
+    assert found.count >= 4 * NEIGHBOURS * len(PLACES) + CHUNK
+    assert found.normal <= BOUNDS[name], (found.normal, found.at)
+    assert found.subnormal <= 3.0  # a result of 0 would be millions off
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_half_types_are_correctly_rounded(helpers: ModuleType, name: str) -> None:
+    for dtype in (torch.bfloat16, torch.float16):
+        worst = Worst()
+        for x in halves(dtype):
+            worst.add(x, getattr(helpers, name)(x.float()).to(dtype), EXACT[name](x.double()))
+        assert worst.normal < 0.52, (dtype, worst.normal, worst.at)
+
+
+@pytest.mark.parametrize("name", ["_tanh", "_softplus", "_erf", "_raised_erf"])
+def test_monotone_bounded_and_right_at_the_ends(helpers: ModuleType, name: str) -> None:
+    x = torch.sort(torch.cat([torch.linspace(-12, 12, 400_001), *(x for x in sample(SPARSE * 9))])).values
+    y = getattr(helpers, name)(x)
+    fall = 2.0**-23 if name == "_softplus" else 0.0  # an ulp, where the exponential is off by one
+    assert not (y[1:] < y[:-1] * (1 - fall)).any()
+    ends = torch.tensor([-torch.inf, torch.inf, torch.nan, 0.0, 3.4e38, -3.4e38])
+    found, due = getattr(helpers, name)(ends), EXACT[name](ends.double())
+    torch.testing.assert_close(found, due.float(), equal_nan=True)
+
+
+FAULTS = [("TANH", 3, "_tanh"), ("TANH", 1, "_tanh"), ("ATANH", 1, "_softplus"), ("ERF", 4, "_erf"),
+          ("ERFC", 3, "_erf"), ("ERFCX", 7, "_raised_erf")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "k", "name"), FAULTS)
+def test_a_wrong_coefficient_is_noticed(
+    helpers: ModuleType, monkeypatch: pytest.MonkeyPatch, table: str, k: int, name: str
+) -> None:
+    before = worst_of(helpers, name).normal
+    values = list(getattr(helpers, table))
+    values[k] *= 1.01
+    monkeypatch.setattr(helpers, table, tuple(values))
+    assert worst_of(helpers, name).normal > max(BOUNDS.get(name, before), before)
+
+
+def test_the_prover_notices_a_wrong_coefficient() -> None:
+    activation = resolve("tanh")
+    source = emit(activation).text
+    assert {i.verdict for i in prove(activation, source)} == {"proved", "checked"}
+    assert "0.13331275" in source
+    failed = [i.what for i in prove(activation, source.replace("0.13331275", "0.13332")) if i.verdict == "failed"]
+    assert failed == ["_tanh"]
+
+
+def test_slopes_keep_their_digits_in_eager_mode_and_in_double() -> None:
+    """1 - tanh(u)^2 is 0 from 9 on in float32, s (1 - s) from 17 on."""
+    for dtype, close in ((torch.float32, 1e-6), (torch.float64, 1e-14)):
+        for name, at in (("tanh", 20.0), ("sigmoid", 40.0)):
+            x = torch.tensor([at, -at], dtype=dtype, requires_grad=True)
+            (slope,) = torch.autograd.grad(load(name)()(x).sum(), x) if name == "tanh" else _sigmoid_slope(x)
+            exact = FUNCTIONS[name].slope(x.detach().double())
+            torch.testing.assert_close(slope.double(), exact, rtol=close, atol=0)
+
+
+def _sigmoid_slope(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    act = load(Declaration(expr="sigmoid(x)", name="PlainSigmoid"))()
+    return torch.autograd.grad(act(x).sum(), x)
