@@ -41,11 +41,29 @@ def _per_square(f: Real, linear: mpmath.mpf) -> Real:
     return lambda s: (f(mpmath.sqrt(s)) / mpmath.sqrt(s) - linear) / s
 
 
-SQUEEZE = mpmath.mpf("0.35")
+BEND = mpmath.mpf("2.5")
+REACH = mpmath.mpf("14.5")
+"""Beyond, exp(-a^2/2) is 0 in float32."""
 
 
-def _scaled_erfc(a: mpmath.mpf) -> mpmath.mpf:
-    return mpmath.erfc(a) * mpmath.exp(a * a)
+def _mills(a: mpmath.mpf) -> mpmath.mpf:
+    """Phi(-a) exp(a^2/2)."""
+    return mpmath.erfc(a / mpmath.sqrt(2)) * mpmath.exp(a * a / 2) / 2
+
+
+def gelu_root() -> mpmath.mpf:
+    """a with Phi(-a) = a phi(a): the slope of GELU is 0 at -a."""
+    return mpmath.findroot(lambda a: _mills(a) - a / mpmath.sqrt(2 * mpmath.pi), 0.75)
+
+
+def _gelu_part(q: mpmath.mpf) -> mpmath.mpf:
+    a = BEND * q / (1 - q)
+    return _mills(a) * (a + BEND)
+
+
+def _gelu_slope_part(q: mpmath.mpf) -> mpmath.mpf:
+    a = BEND * q / (1 - q)
+    return (_mills(a) - a / mpmath.sqrt(2 * mpmath.pi)) / (gelu_root() - a)
 
 
 POLYNOMIALS: dict[str, Polynomial] = {
@@ -62,10 +80,13 @@ POLYNOMIALS: dict[str, Polynomial] = {
         lambda a: -mpmath.log(mpmath.erfc(a)), mpmath.erfc,
         0.84, 4.0, 5, "erf(u) = 1 - exp(-P(a)), 0.84 < a = abs(u) < 4; absolute error",
     ),
-    "ERFCX": Polynomial(
-        lambda t: _scaled_erfc((1 / t - 1) / SQUEEZE) / t, lambda t: t / _scaled_erfc((1 / t - 1) / SQUEEZE),
-        1 / (1 + float(10 * SQUEEZE)), 1.0, 9,
-        "erfc(a) = exp(-a^2) t P(t), t = 1/(1 + 0.35 a), 0 <= a <= 10; relative error",
+    "GELU": Polynomial(
+        _gelu_part, lambda q: 1 / _gelu_part(q), 1e-8, float(REACH / (REACH + BEND)), 9,
+        "Phi(-a) = exp(-a^2/2) P(q)/(a + 5/2), q = a/(a + 5/2), 0 <= a <= 14.5; relative error",
+    ),
+    "GELU_SLOPE": Polynomial(
+        _gelu_slope_part, lambda q: 1 / _gelu_slope_part(q), 1e-8, float(REACH / (REACH + BEND)), 8,
+        "Phi(-a) - a phi(a) = exp(-a^2/2) (root - a) P(q), q as above, 0 <= a <= 14.5; relative error",
     ),
     "ATANH": Polynomial(
         lambda s: 2 * (mpmath.atanh(mpmath.sqrt(s)) / mpmath.sqrt(s) - 1) / s,
@@ -120,6 +141,19 @@ def main() -> int:
         rows.append([name, p.meaning, p.degree, f"{bound:.1e}", "yes" if same else "NO"])
         if not same:
             wrong.append(f"{name} = {found}")
+    root, rest = committed.GELU_ROOT
+    left = float(gelu_root() - mpmath.mpf(rest) - mpmath.mpf(float(np.float32(root))))
+    rows.append(
+        [
+            "GELU_ROOT",
+            "Phi(-root) = root phi(root), in two parts",
+            "",
+            f"{left:.1e}",
+            "yes" if abs(left) < 1e-15 else "NO",
+        ]
+    )
+    if abs(left) >= 1e-15:
+        wrong.append(f"GELU_ROOT = {mpmath.nstr(gelu_root(), 20)}")
     print(table(["name", "what", "degree", "largest error", "as committed"], rows))
     print("\n".join(wrong), end="\n" if wrong else "")
     return int(bool(wrong))

@@ -83,7 +83,7 @@ class sech2(sp.Function):
 
 
 class raised_erf(sp.Function):
-    """1 + erf(u) as one node, that of GELU: the sum has no digits left far to the left."""
+    """1 + erf(u) as one node: the sum has no digits left far to the left, and SymPy writes erfc(-u) as 2 - erfc(u)."""
 
     nargs = 1
 
@@ -95,6 +95,39 @@ class raised_erf(sp.Function):
 
     def _eval_evalf(self, prec: int) -> sp.Expr:
         return sp.erfc(-self.args[0])._eval_evalf(prec)
+
+
+class gelu_value(sp.Function):
+    """u Phi(u), Phi the standard normal distribution function, as one node: 1 + erf has no digits far to the left."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return gelu_slope(self.args[0])
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        u = self.args[0]
+        return (u * sp.erfc(-u / sp.sqrt(2)) / 2)._eval_evalf(prec)
+
+
+class gelu_slope(sp.Function):
+    """The derivative of u Phi(u) as one node: both terms share an exponential, and where they cancel digits stay."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        u = self.args[0]
+        return (2 - u**2) * sp.exp(-(u**2) / 2) / sp.sqrt(2 * sp.pi)
+
+    def _eval_is_real(self) -> bool | None:
+        return self.args[0].is_real
+
+    def _eval_evalf(self, prec: int) -> sp.Expr:
+        u = self.args[0]
+        return (sp.erfc(-u / sp.sqrt(2)) / 2 + u * sp.exp(-(u**2) / 2) / sp.sqrt(2 * sp.pi))._eval_evalf(prec)
 
 
 def gelu(x: sp.Expr) -> sp.Expr:

@@ -9,17 +9,20 @@ from learnact.compiler.emit import coefficients
 from learnact.compiler.emit.layout import wrapped
 
 REQUIRES: dict[str, tuple[str, ...]] = {
-    "_tanh": ("_falling", "_signed", "_polynomial", "TANH"),
-    "_sech2": ("_falling",),
-    "_logistic": (),
+    "_tanh": ("_rest", "_signed", "_polynomial", "TANH"),
+    "_sech2": ("_rest",),
+    "_logistic": ("_rest",),
+    "_sigmoid": ("_rest",),
     "_softplus": ("_polynomial", "ATANH"),
     "_erf": ("_signed", "_polynomial", "ERF", "ERFC"),
-    "_raised_erf": ("_polynomial", "ERFCX"),
-    "_expm1": ("_tanh", "_falling", "_signed", "_polynomial", "TANH"),
+    "_raised_erf": (),
+    "_gelu": ("_bell", "_polynomial", "GELU"),
+    "_gelu_slope": ("_bell", "_polynomial", "GELU_SLOPE"),
+    "_expm1": ("_tanh", "_rest", "_signed", "_polynomial", "TANH"),
 }
 """Helper -> all that it needs beside `_leave_to_torch`: helpers, and tables of `coefficients`."""
 
-TABLES = ("TANH", "ATANH", "ERF", "ERFC", "ERFCX")
+TABLES = ("TANH", "ATANH", "ERF", "ERFC", "GELU", "GELU_SLOPE")
 
 
 def elementary_context(called: Collection[str], *, sines: bool) -> dict[str, Any] | None:
@@ -33,4 +36,4 @@ def elementary_context(called: Collection[str], *, sines: bool) -> dict[str, Any
             texts = [repr(c) for c in getattr(coefficients, name)]
             lines = wrapped(f"{name} = (", texts, ")")
             tables.append((name, "\n".join(lines).removeprefix(f"{name} = ")))
-    return {"names": names, "tables": tables}
+    return {"names": names, "tables": tables, "root": coefficients.GELU_ROOT}

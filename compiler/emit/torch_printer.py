@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
-from learnact.compiler.declare.functions import logistic, raised_erf, sech2, sigmoid, softplus
+from learnact.compiler.declare.functions import gelu_slope, gelu_value, logistic, raised_erf, sech2, sigmoid, softplus
 from learnact.compiler.declare.kinks import Floor, Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.emit.layout import wrapped
 from learnact.compiler.emit.printer import GRAD, Printer, number
-from learnact.compiler.lower.program import Statement
+from learnact.compiler.lower.program import Block, Statement
 
 CALLS: dict[type, str] = {
     sp.exp: "torch.exp",
@@ -39,6 +39,8 @@ CALLS: dict[type, str] = {
     logistic: "_logistic",
     sech2: "_sech2",
     raised_erf: "_raised_erf",
+    gelu_value: "_gelu",
+    gelu_slope: "_gelu_slope",
 }
 """SymPy function -> torch call of one argument; a new function is one line here."""
 
@@ -58,7 +60,21 @@ SHARED: dict[type, str] = {
 BETTER: dict[type, str] = {Largest: "torch.maximum", Smallest: "torch.minimum"}
 
 CHOICES = (Largest, Smallest, Winner, Select, Step, Sign, Floor, Magnitude)
-SMOOTH = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sigmoid, logistic, sech2, raised_erf)
+SMOOTH = (
+    sp.sin,
+    sp.cos,
+    sp.tanh,
+    sp.atan,
+    sp.asinh,
+    sp.erf,
+    sp.erfc,
+    sigmoid,
+    logistic,
+    sech2,
+    raised_erf,
+    gelu_value,
+    gelu_slope,
+)
 BOUNDED: tuple[type, ...] = (sp.Add, sp.Mul, *SMOOTH, *CHOICES)
 """What is finite where its arguments are and they are not huge. Powers are not: x^5 is infinite at 1e8 in float32."""
 
@@ -78,7 +94,13 @@ class TorchPrinter(Printer):
         self.indent = indent
         self.materialized = materialized
         self.called: set[str] = set()  # helpers
+        self.sloped: set[sp.Expr] = set()  # arguments of sigmoids whose slope is wanted too
         self.finite = {x, GRAD, *self.entries}  # what is finite for every finite input
+
+    def block(self, block: Block, taken: Iterable[str]) -> tuple[list[str], tuple[sp.Expr, ...]]:
+        """Lines of all statements, and the results; a sigmoid beside its slope shares the slope's exponential."""
+        self.sloped = {e.args[0] for value in block.all for e in value.atoms(logistic)}
+        return super().block(block, taken)
 
     def lines(self, statement: Statement) -> list[str]:
         """A statement as one line of code, or several for a choice."""
@@ -142,6 +164,8 @@ class TorchPrinter(Printer):
 
     def _function(self, e: sp.Expr) -> str:
         name = super()._function(e) if e.free_symbols <= self.entries else SHARED.get(type(e), super()._function(e))
+        if isinstance(e, sigmoid) and e.args[0] in self.sloped:
+            name = "_sigmoid"
         if name.startswith("_"):
             self.called.add(name)
         return name

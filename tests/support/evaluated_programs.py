@@ -58,6 +58,8 @@ FUNCTIONS: dict[str, Callable[..., mpf]] = {
     "logistic": lambda u: mpmath.exp(-abs(u)) / (1 + mpmath.exp(-abs(u))) ** 2,
     "sech2": lambda u: mpmath.sech(u) ** 2,
     "raised_erf": lambda u: mpmath.erfc(-u),
+    "gelu_value": lambda u: u * mpmath.ncdf(u),
+    "gelu_slope": lambda u: mpmath.ncdf(u) + u * mpmath.npdf(u),
     Magnitude.__name__: abs,
     Sign.__name__: mpmath.sign,
     Step.__name__: lambda u, h: mpf(u > 0) if u != 0 else h,

@@ -45,6 +45,14 @@ def _sigmoid(u: mpmath.mpf) -> mpmath.mpf:
     return 1 / (1 + mpmath.exp(-u))
 
 
+def _gelu(u: mpmath.mpf) -> tuple[mpmath.mpf, ...]:
+    return (u * mpmath.ncdf(u),)
+
+
+def _gelu_slope(u: mpmath.mpf) -> tuple[mpmath.mpf, ...]:
+    return (mpmath.ncdf(u) + u * mpmath.npdf(u),)
+
+
 HELPERS: dict[str, Helper] = {
     "_sin_and_cos": Helper(COMPILED, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
     "_sin_and_cos_tile": Helper(KERNEL, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
@@ -56,8 +64,13 @@ HELPERS: dict[str, Helper] = {
     "_softplus": Helper(COMPILED, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, FITTED, relative=True),
     "_softplus_tile": Helper(KERNEL, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, EXACT, relative=True),
     "_erf": Helper(COMPILED, lambda u: (mpmath.erf(u),), 6.0, FITTED, relative=True),
-    "_raised_erf": Helper(COMPILED, lambda u: (mpmath.erfc(-u),), 8.0, FITTED, relative=True),
+    "_sigmoid": Helper(COMPILED, lambda u: (_sigmoid(u),), 60.0, EXACT, relative=True),
+    "_raised_erf": Helper(COMPILED, lambda u: (mpmath.erfc(-u),), 8.0, EXACT, relative=True),
     "_raised_erf_tile": Helper(KERNEL, lambda u: (mpmath.erfc(-u),), 8.0, EXACT, relative=True),
+    "_gelu": Helper(COMPILED, _gelu, 14.0, FITTED, relative=True),
+    "_gelu_tile": Helper(KERNEL, _gelu, 14.0, EXACT, relative=True),
+    "_gelu_slope": Helper(COMPILED, _gelu_slope, 14.0, FITTED, relative=True),
+    "_gelu_slope_tile": Helper(KERNEL, _gelu_slope, 14.0, EXACT, relative=True),
     "_expm1": Helper(COMPILED, lambda u: (mpmath.expm1(u),), 30.0, FITTED, relative=True),
 }
 """Helper -> what it stands for; `trace.stand_ins` has the same names."""

@@ -308,6 +308,14 @@ def _logistic(u: sp.Expr) -> sp.Expr:
     return s * (1 - s)
 
 
+def _gelu(u: sp.Expr) -> sp.Expr:
+    return u * (1 + sp.erf(u / sp.sqrt(2))) / 2
+
+
+def _gelu_slope(u: sp.Expr) -> sp.Expr:
+    return (1 + sp.erf(u / sp.sqrt(2))) / 2 + u * sp.exp(-(u**2) / 2) / sp.sqrt(2 * sp.pi)
+
+
 def stand_ins() -> dict[str, Callable[..., Any]]:
     """Helpers of emitted files that are taken for what they stand for; `assumptions` tests each with numbers."""
 
@@ -323,8 +331,13 @@ def stand_ins() -> dict[str, Callable[..., Any]]:
         "_logistic": lambda t: t.mapped(_logistic),
         "_logistic_tile": lambda t: t.mapped(_logistic),
         "_softplus": lambda t: t.mapped(nodes.MEANING["softplus"]),
+        "_sigmoid": lambda t: t.mapped(nodes.MEANING["sigmoid"]),
         "_raised_erf": lambda t: t.mapped(lambda u: 1 + sp.erf(u)),
         "_raised_erf_tile": lambda t: t.mapped(lambda u: 1 + sp.erf(u)),
+        "_gelu": lambda t: t.mapped(_gelu),
+        "_gelu_tile": lambda t: t.mapped(_gelu),
+        "_gelu_slope": lambda t: t.mapped(_gelu_slope),
+        "_gelu_slope_tile": lambda t: t.mapped(_gelu_slope),
         "_erf": lambda t: t.mapped(sp.erf),
         "_expm1": lambda t: t.mapped(nodes.MEANING["expm1"]),
         "_softplus_tile": lambda t: t.mapped(nodes.MEANING["softplus"]),
