@@ -55,7 +55,8 @@ def _mills(a: mpmath.mpf) -> mpmath.mpf:
 @cache
 def gelu_root() -> mpmath.mpf:
     """a with Phi(-a) = a phi(a): the slope of GELU is 0 at -a."""
-    return mpmath.findroot(lambda a: _mills(a) - a / mpmath.sqrt(2 * mpmath.pi), 0.75)
+    with mpmath.workdps(30):
+        return mpmath.findroot(lambda a: _mills(a) - a / mpmath.sqrt(2 * mpmath.pi), 0.75)
 
 
 def _gelu_part(q: mpmath.mpf) -> mpmath.mpf:

@@ -71,13 +71,6 @@ def halves(dtype: torch.dtype) -> Iterator[Tensor]:
     yield x[torch.isfinite(x)]
 
 
-def every(chunk: int = 1 << 22) -> Iterator[Tensor]:
-    """All 2^32 patterns of float32, what is not finite put at 0."""
-    for begin in range(-(1 << 31), 1 << 31, chunk):
-        x = torch.arange(begin, begin + chunk, dtype=torch.int64).to(torch.int32).view(torch.float32)
-        yield torch.where(torch.isfinite(x), x, 0.0)
-
-
 def sample(stride: int = 6007) -> Iterator[Tensor]:
     """float32: every stride-th pattern of both signs, a grid on [-20, 20], and neighbours of 0 and of all PLACES."""
     patterns = torch.arange(0, 0x7F800000, stride, dtype=torch.int64).to(torch.int32)

@@ -45,26 +45,28 @@ The largest relative error of compiled code for |x| < 0.001 and for |x| > 4, whe
 is a result without a digit."""
 
 ALL = """\
-## float32: all 2^32 inputs
+## float32: every input
 
-Of F, compiled, by `python -m benchmarks.ulps --every NAMES`; the digest is of all results, in the order of the bits of
-x."""
+Of each helper in `templates/elementary.py.jinja`, compiled, and of Inductor's own function:
+`python -m benchmarks.ulps --every all --out benchmarks/results`, with `--stride 16` at every 16th bit pattern. The
+digest is of all results, in the order of the bits of x."""
 
 COVERED = """\
 ## Where the promise ends
 
-- F of compiled tanh, softplus and erf comes from polynomials of our own, whose coefficients
-  `python -m benchmarks.coefficients` derives again: within 2 ulps at every input tried. tanh and erf are monotone on
-  the grid that the tests walk; softplus may fall by an ulp. F' of tanh and of the sigmoid exceeds 2 ulps slightly, for
-  the exponential alone may be off by one.
-- The slope of erf and the left tail of GELU read exp(-x²): rounding x² costs up to x² ulps. In half types that is
-  nothing.
-- exp, sigmoid, log and the rest are Inductor's and torch's own. A sigmoid with branches, right below the smallest
-  normal number too, takes a fifth longer forward: not used.
-- In s (1 - s) of x s(x), 1 - s has no digits for large x, where F' is 1.
-- Not measured: functions that have no row above, all 2^32 inputs of those without a digest, gradients of parameters,
-  GPUs, processors without AVX-512 (the sums are the same, the exponential may
-  not be), float64, and F' at all 2^32 inputs."""
+- Compiled on a CPU, tanh, its slope, sigmoid beside its slope, softplus and erf come from functions of our own, within 2.2
+  ulps; GELU and its slope within 5, of which the exponential and the rounding of a polynomial have the most. Inductor's
+  have no digits in the left tail of GELU and its slope and far out in the slopes of tanh and the sigmoid. The
+  coefficients come from `python -m benchmarks.coefficients`. tanh and erf are monotone on the grid that the tests walk;
+  softplus and the sigmoid may fall by an ulp.
+- Eager code keeps torch's functions and, for speed, torch's slopes: those of tanh and the sigmoid are 1 - t^2 and
+  s (1 - s), off by half an ulp of 1, so far out they have no digits. GELU's tail comes from torch's erfc; rounding
+  x/sqrt(2) costs it up to x^2 ulps. Compile the model where tails matter.
+- The slope of erf reads exp(-x^2): rounding x^2 costs up to x^2 ulps. In half types that is nothing.
+- exp, sigmoid, log and the rest are Inductor's and torch's own. In s (1 - s) of x s(x), 1 - s has no digits for large x,
+  where F' is 1.
+- Not measured: functions that have no row above, inputs of the float32 tables that were left out, gradients of
+  parameters, GPUs, processors without AVX-512 (the sums are the same, the exponential may not be), float64."""
 
 
 def page(rows: Sequence[Row]) -> str:
@@ -120,11 +122,11 @@ def _relative(row: Row | None) -> str:
 
 def _whole(rows: Sequence[Row]) -> str:
     cells = [
-        [r["function"], f"{r['normal']:.3f}", f"{r['at']!r}", _short(r["subnormal"]), f"{r['over']:,}", r["sha256"],
-         r["seconds"]]
+        [r["function"], "F" if r["what"].startswith("value") else "F'", r["route"].split()[0], f"{r['count']:,}",
+         f"{_short(r['normal'])} at {r['at']:.6g}", _short(r["subnormal"]), f"{r['over']:,}", r["sha256"]]
         for r in rows
     ]  # fmt: skip
-    head = ["", "largest error", "at", "below normal", "results off by an ulp or more", "digest", "s"]
+    head = ["", "", "", "inputs", "largest error", "below normal", "results off by an ulp or more", "digest"]
     return table(head, cells)
 
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.ulps --out benchmarks/results --page docs/accuracy.md
     python -m benchmarks.ulps --only tanh,erf                     # some functions, printed alone
-    python -m benchmarks.ulps --every tanh,softplus --out benchmarks/results   # all 2^32 inputs, minutes a function
+    python -m benchmarks.ulps --every all --out benchmarks/results     # helpers at all 2^32 inputs, minutes each
+    python -m benchmarks.ulps --every all --own --stride 16 --out benchmarks/results
 
 All finite inputs of bfloat16 and float16, and a dense sample of float32; eagerly, and compiled by Inductor for this
 CPU. The oracle is float64, itself compared with mpmath at random points first.
@@ -11,11 +12,9 @@ CPU. The oracle is float64, itself compared with mpmath at random points first.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -26,8 +25,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.tables import provenance, save
-from benchmarks.ulp import Worst, every, halves, sample
+from benchmarks.ulp import Worst, halves, sample
 from benchmarks.ulp_cases import FUNCTIONS, Function
+from benchmarks.ulp_every import HELPERS, scan
 from benchmarks.ulp_page import page
 from learnact import load
 from learnact.compiler.resolve.declaration import Declaration
@@ -124,37 +124,26 @@ def oracle_error(name: str) -> float:
     return largest
 
 
-def whole(name: str) -> list[dict]:
-    """F at all 2^32 inputs, ours as compiled, with a digest of all results."""
-    f, call, digest = FUNCTIONS[name], compiled(emitted(name)), hashlib.sha256()
-    worst, begin = Worst(), time.process_time()
-    with torch.no_grad():
-        for x in every():
-            y = call(x)
-            digest.update(y.numpy().tobytes())
-            worst.add(x, y, f.value(x.double()))
-    seconds = time.process_time() - begin
-    return [{"function": name, "route": "ours compiled", "dtype": "float32", "what": "value, all 2^32", **asdict(worst),
-             "sha256": digest.hexdigest()[:16], "seconds": round(seconds)}]  # fmt: skip
-
-
 def main() -> int:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description="Errors of emitted functions in units in the last place.")
     parser.add_argument("--only", default=",".join(FUNCTIONS), help="functions, by comma")
-    parser.add_argument("--every", help="in place of that: these functions, by comma, at all 2^32 inputs")
+    parser.add_argument("--every", help="in place of that: these helpers, by comma, at all 2^32 inputs; or all")
+    parser.add_argument("--stride", type=int, default=1, help="with --every: only every so many bit patterns")
+    parser.add_argument("--own", action="store_true", help="with --every: Inductor's own functions instead")
     parser.add_argument("--out", type=Path, help="folder for ulps.json (default: none is written)")
     parser.add_argument("--page", type=Path, help="the page that is written from all rows of ulps.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
     failures: list[str] = []
-    names = [n for n in (options.every if options.every is not None else options.only).split(",") if n]
-    unknown = sorted({*names} - {*FUNCTIONS})
-    if unknown:
-        parser.error(f"no function {', '.join(unknown)}; there are {', '.join(FUNCTIONS)}")
+    scanned = options.every is not None
+    known = [n for n, (_, _, torchs) in HELPERS.items() if torchs or not options.own] if scanned else [*FUNCTIONS]
+    asked = known if options.every == "all" else (options.every if scanned else options.only).split(",")
+    if unknown := sorted({*asked} - {*known}):
+        parser.error(f"no function {', '.join(unknown)}; there are {', '.join(known)}")
     rows: list[dict] = []
-    for name in names:
-        fresh = whole(name) if options.every is not None else rows_of(name, failures)
+    for name in asked:
+        fresh = [scan(name, own=options.own, stride=options.stride)] if scanned else rows_of(name, failures)
         rows += fresh
         print(f"{name}: done", file=sys.stderr, flush=True)
         if options.out:
@@ -172,8 +161,8 @@ def main() -> int:
 def keep(path: Path, fresh: list[dict]) -> None:
     """Put rows into the file, in the place of earlier ones of the same kind: what is done stays when the rest stops."""
     held = json.loads(path.read_text())["rows"] if path.exists() else []
-    done = {(r["function"], r["what"]) for r in fresh}
-    rows = [*(r for r in held if (r["function"], r["what"]) not in done), *fresh]
+    done = {(r["function"], r["route"], r["what"]) for r in fresh}
+    rows = [*(r for r in held if (r["function"], r["route"], r["what"]) not in done), *fresh]
     order = list(FUNCTIONS)
     rows.sort(key=lambda r: order.index(r["function"]))
     save(path, {**provenance(), "rows": rows})

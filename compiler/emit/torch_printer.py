@@ -10,8 +10,10 @@ from sympy.codegen.cfunctions import expm1, log1p
 from learnact.compiler.declare.functions import gelu_slope, gelu_value, logistic, raised_erf, sech2, sigmoid, softplus
 from learnact.compiler.declare.kinks import Floor, Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.declare.symbols import x
+from learnact.compiler.emit.beside import functions_first
 from learnact.compiler.emit.layout import wrapped
 from learnact.compiler.emit.printer import GRAD, Printer, number
+from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Statement
 
 CALLS: dict[type, str] = {
@@ -94,13 +96,14 @@ class TorchPrinter(Printer):
         self.indent = indent
         self.materialized = materialized
         self.called: set[str] = set()  # helpers
-        self.sloped: set[sp.Expr] = set()  # arguments of sigmoids whose slope is wanted too
+        self.beside: dict[sp.Expr, sp.Symbol] = {}  # slopes, each with the name of its function
         self.finite = {x, GRAD, *self.entries}  # what is finite for every finite input
 
     def block(self, block: Block, taken: Iterable[str]) -> tuple[list[str], tuple[sp.Expr, ...]]:
-        """Lines of all statements, and the results; a sigmoid beside its slope shares the slope's exponential."""
-        self.sloped = {e.args[0] for value in block.all for e in value.atoms(logistic)}
-        return super().block(block, taken)
+        """Lines of all statements, and the results; tanh or a sigmoid and its slope are not each computed anew."""
+        fresh = Fresh(taken)
+        block, self.beside = functions_first(block, fresh)
+        return super().block(block, fresh.taken)
 
     def lines(self, statement: Statement) -> list[str]:
         """A statement as one line of code, or several for a choice."""
@@ -164,13 +167,15 @@ class TorchPrinter(Printer):
 
     def _function(self, e: sp.Expr) -> str:
         name = super()._function(e) if e.free_symbols <= self.entries else SHARED.get(type(e), super()._function(e))
-        if isinstance(e, sigmoid) and e.args[0] in self.sloped:
+        if isinstance(e, sigmoid) and logistic(e.args[0]) in self.beside:
             name = "_sigmoid"
         if name.startswith("_"):
             self.called.add(name)
         return name
 
     def _options(self, e: sp.Expr) -> str:
+        if e in self.beside:
+            return f", {self.beside[e]}"
         return "" if self._function(e) in SHARED.values() else super()._options(e)
 
     def _raised(self, base: sp.Expr, exponent: sp.Expr) -> str:

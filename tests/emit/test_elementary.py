@@ -9,11 +9,9 @@ import torch
 
 from benchmarks.ulp import CHUNK, NEIGHBOURS, Worst, halves, sample
 from benchmarks.ulp_cases import FUNCTIONS, PLACES
-from learnact import load
 from learnact.compiler.emit import emit
 from learnact.compiler.emit.elementary import REQUIRES, elementary_context
 from learnact.compiler.emit.render import environment
-from learnact.compiler.resolve.declaration import Declaration
 from learnact.compiler.resolve.registry import resolve
 from learnact.compiler.verify.prove import prove
 
@@ -109,18 +107,3 @@ def test_the_prover_notices_a_wrong_coefficient() -> None:
     assert "0.13331275" in source
     failed = [i.what for i in prove(activation, source.replace("0.13331275", "0.13332")) if i.verdict == "failed"]
     assert failed == ["_tanh"]
-
-
-def test_slopes_keep_their_digits_in_eager_mode_and_in_double() -> None:
-    """1 - tanh(u)^2 is 0 from 9 on in float32, s (1 - s) from 17 on."""
-    for dtype, close in ((torch.float32, 1e-6), (torch.float64, 1e-14)):
-        for name, at in (("tanh", 20.0), ("sigmoid", 40.0)):
-            x = torch.tensor([at, -at], dtype=dtype, requires_grad=True)
-            (slope,) = torch.autograd.grad(load(name)()(x).sum(), x) if name == "tanh" else _sigmoid_slope(x)
-            exact = FUNCTIONS[name].slope(x.detach().double())
-            torch.testing.assert_close(slope.double(), exact, rtol=close, atol=0)
-
-
-def _sigmoid_slope(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    act = load(Declaration(expr="sigmoid(x)", name="PlainSigmoid"))()
-    return torch.autograd.grad(act(x).sum(), x)
