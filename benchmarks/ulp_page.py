@@ -54,16 +54,16 @@ digest is of all results, in the order of the bits of x."""
 COVERED = """\
 ## Where the promise ends
 
-- Compiled on a CPU, tanh, its slope, sigmoid beside its slope, softplus and erf come from functions of our own, within 2.2
-  ulps; GELU and its slope within 5, of which the exponential and the rounding of a polynomial have the most. Inductor's
-  have no digits in the left tail of GELU and its slope and far out in the slopes of tanh and the sigmoid. The
-  coefficients come from `python -m benchmarks.coefficients`. tanh and erf are monotone on the grid that the tests walk;
-  softplus and the sigmoid may fall by an ulp.
+- Compiled on a CPU, tanh, its slope, sigmoid beside its slope, softplus and erf come from functions of our own, within
+  2.2 ulps; GELU and its slope within 5, of which the exponential and the rounding of a polynomial have the most.
+  Inductor's have no digits in the left tail of GELU and its slope and far out in the slopes of tanh and the sigmoid.
+  The coefficients come from `python -m benchmarks.coefficients`. tanh and erf are monotone on the grid that the tests
+  walk; softplus and the sigmoid may fall by an ulp.
 - Eager code keeps torch's functions and, for speed, torch's slopes: those of tanh and the sigmoid are 1 - t^2 and
   s (1 - s), off by half an ulp of 1, so far out they have no digits. GELU's tail comes from torch's erfc; rounding
   x/sqrt(2) costs it up to x^2 ulps. Compile the model where tails matter.
 - The slope of erf reads exp(-x^2): rounding x^2 costs up to x^2 ulps. In half types that is nothing.
-- exp, sigmoid, log and the rest are Inductor's and torch's own. In s (1 - s) of x s(x), 1 - s has no digits for large x,
+- exp, sigmoid, log and the rest are torch's and Inductor's own. In s (1 - s) of x s(x), 1 - s has no digits for large x
   where F' is 1.
 - Not measured: functions that have no row above, inputs of the float32 tables that were left out, gradients of
   parameters, GPUs, processors without AVX-512 (the sums are the same, the exponential may not be), float64."""
