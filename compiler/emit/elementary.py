@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from learnact.compiler.emit import coefficients
-from learnact.compiler.emit.layout import wrapped
+from learnact.compiler.emit.layout import LINE
 
 REQUIRES: dict[str, tuple[str, ...]] = {
     "_tanh": ("_rest", "_signed", "_polynomial", "TANH"),
@@ -34,6 +34,8 @@ def elementary_context(called: Collection[str], *, sines: bool) -> dict[str, Any
     for name in TABLES:
         if name in names:
             texts = [repr(c) for c in getattr(coefficients, name)]
-            lines = wrapped(f"{name} = (", texts, ")")
-            tables.append((name, "\n".join(lines).removeprefix(f"{name} = ")))
+            flat = f"({', '.join(texts)})"
+            tables.append(
+                (name, flat if len(f"{name} = {flat}") <= LINE else "(\n    " + ",\n    ".join(texts) + ",\n)")
+            )
     return {"names": names, "tables": tables, "root": coefficients.GELU_ROOT}
