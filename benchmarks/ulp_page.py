@@ -48,7 +48,7 @@ ALL = """\
 ## float32: every input
 
 Of each helper in `templates/elementary.py.jinja`, compiled, and of Inductor's own function:
-`python -m benchmarks.ulps --every all --out benchmarks/results`, with `--stride 16` at every 16th bit pattern. The
+`python -m benchmarks.ulps --every all --out benchmarks/results`, with `--stride 64` at every 64th bit pattern. The
 digest is of all results, in the order of the bits of x."""
 
 COVERED = """\

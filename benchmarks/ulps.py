@@ -3,7 +3,7 @@
     python -m benchmarks.ulps --out benchmarks/results --page docs/accuracy.md
     python -m benchmarks.ulps --only tanh,erf                     # some functions, printed alone
     python -m benchmarks.ulps --every all --out benchmarks/results     # helpers at all 2^32 inputs, minutes each
-    python -m benchmarks.ulps --every all --own --stride 16 --out benchmarks/results
+    python -m benchmarks.ulps --every all --own --stride 64 --out benchmarks/results
 
 All finite inputs of bfloat16 and float16, and a dense sample of float32; eagerly, and compiled by Inductor for this
 CPU. The oracle is float64, itself compared with mpmath at random points first.
