@@ -21,13 +21,15 @@ Pass = Callable[[tuple[sp.Expr, ...], LeftLimit], tuple[sp.Expr, ...]]
 def stabilize(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
     """log(1 + exp u) -> softplus(u) and 1/(1 + exp u) -> sigmoid(-u): the naive forms overflow in fp32 at |u| = 88.
 
-    exp(u) - 1 -> expm1(u) and log(1 + u) -> log1p(u), which keep their digits near u = 0.
+    exp(u) - 1 -> expm1(u) and log(1 + u) -> log1p(u), which keep their digits near u = 0, and 1 + tanh(u) ->
+    2 sigmoid(2 u), which keeps them far to the left.
     """
     u = sp.Wild("u")
     out = []
     for e in exprs:
         e = e.replace(sp.log(1 + sp.exp(u)), softplus(u)).replace(1 / (1 + sp.exp(u)), sigmoid(-u))
         e = e.replace(log1p(sp.exp(u)), softplus(u)).replace(lambda part: part.is_Add, _expm1_of_sum)
+        e = e.replace(lambda part: part.is_Add, _sigmoid_of_sum)
         out.append(e.replace(lambda part: isinstance(part, sp.log), _log1p_of_sum))
     return tuple(out)
 
@@ -42,6 +44,18 @@ def _expm1_of_sum(total: sp.Expr) -> sp.Expr:
             terms.remove(term)
             terms.remove(-scale)
             terms.append(scale * expm1(exponentials[0].args[0]))
+    return sp.Add(*terms)
+
+
+def _sigmoid_of_sum(total: sp.Expr) -> sp.Expr:
+    """c + c tanh(u) + rest as 2 c sigmoid(2 u) + rest."""
+    terms = list(total.args)
+    for term in total.args:
+        found = [f for f in sp.Mul.make_args(term) if isinstance(f, sp.tanh)]
+        if len(found) == 1 and term in terms and (scale := term / found[0]) in terms:
+            terms.remove(term)
+            terms.remove(scale)
+            terms.append(2 * scale * sigmoid(2 * found[0].args[0]))
     return sp.Add(*terms)
 
 

@@ -140,7 +140,7 @@ class Printer(ABC):
         if e.is_Pow:
             return self._power(e)
         if type(e) in self.calls:
-            return f"{self._function(e)}({self(e.args[0])}{self.options.get(type(e), '')})"
+            return f"{self._function(e)}({self(e.args[0])}{self._options(e)})"
         if isinstance(e, Boolean):
             return self.condition(e)
         special: dict[type, Callable[[sp.Expr], str]] = {
@@ -160,6 +160,9 @@ class Printer(ABC):
 
     def _function(self, e: sp.Expr) -> str:
         return self.calls[type(e)]
+
+    def _options(self, e: sp.Expr) -> str:
+        return self.options.get(type(e), "")
 
     def terms(self, e: sp.Expr) -> list[str]:
         """The terms of a sum, each with its sign in front, in natural order of the parameters in them.

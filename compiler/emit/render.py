@@ -15,6 +15,7 @@ import sympy as sp
 from learnact.compiler.declare.kinks import Largest, Ranked, Smallest, Winner
 from learnact.compiler.derive import Derivation, StartDerivation
 from learnact.compiler.emit.body import element_wise, prepare_lines
+from learnact.compiler.emit.elementary import elementary_context
 from learnact.compiler.emit.feature_matrix import feature_matrix_context
 from learnact.compiler.emit.grid import grid_context
 from learnact.compiler.emit.kernels import kernel_context
@@ -41,7 +42,7 @@ def environment() -> jinja2.Environment:
     )
 
 
-LEAN = ("lean.py.jinja", "grid.py.jinja", "erf.py.jinja", "expm1.py.jinja", "trigonometry.py.jinja", "choices.py.jinja")
+LEAN = ("lean.py.jinja", "grid.py.jinja", "elementary.py.jinja", "trigonometry.py.jinja", "choices.py.jinja")
 """Templates of a lean file; of a full one, all but the first, and those of Triton where it has kernels."""
 
 
@@ -108,6 +109,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
     called = (slim["called"] if slim else body.called) | (smooth["called"] if smooth else set())
     blocks = (program.forward, program.backward, *([program.smooth] if program.smooth else []))
     statements = [r for block in blocks for r in block.all]
+    trigonometry = _trigonometry(program, called)
     return {
         "title": family.title if activation.degree is None else f"{family.title} of degree {activation.degree}",
         "formula": formula_lines(activation.formula),
@@ -181,20 +183,9 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "choices": any(r.has(Winner, Largest, Smallest) for r in statements),
         "ranked": any(r.has(Ranked) for r in statements),
         "clamped_last": "_clamp_last" in called,
-        "erf": erf_series() if "_erf" in called else None,
-        "expm1": "_expm1" in called,
-        "trigonometry": _trigonometry(program, called),
+        "elementary": elementary_context(called, sines=trigonometry is not None),
+        "trigonometry": trigonometry,
     }
-
-
-ERF_TERMS = 10
-"""Of the series of erf for |u| < 1/4: the next one is 1e-20 of the sum."""
-
-
-def erf_series() -> list[str]:
-    """Taylor coefficients of erf(u)/u in powers of u^2, 2/sqrt(pi) (-1)^n/(n! (2n + 1)), the highest first."""
-    terms = [sp.Rational((-1) ** n, sp.factorial(n) * (2 * n + 1)) for n in range(ERF_TERMS)]
-    return [number(2 / sp.sqrt(sp.pi) * term) for term in reversed(terms)]
 
 
 def _trigonometry(program: Program, called: Collection[str]) -> dict[str, Any] | None:

@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterable
 import sympy as sp
 from sympy.codegen.cfunctions import expm1, log1p
 
-from learnact.compiler.declare.functions import sigmoid, softplus
+from learnact.compiler.declare.functions import gelu_slope, gelu_value, logistic, raised_erf, sech2, sigmoid, softplus
 from learnact.compiler.declare.kinks import Floor, Largest, Magnitude, Select, Sign, Smallest, Step, Winner
 from learnact.compiler.declare.symbols import x
+from learnact.compiler.emit.beside import functions_first
 from learnact.compiler.emit.layout import wrapped
 from learnact.compiler.emit.printer import GRAD, Printer, number
-from learnact.compiler.lower.program import Statement
+from learnact.compiler.lower.names import Fresh
+from learnact.compiler.lower.program import Block, Statement
 
 CALLS: dict[type, str] = {
     sp.exp: "torch.exp",
@@ -36,19 +38,45 @@ CALLS: dict[type, str] = {
     Floor: "torch.floor",
     sigmoid: "torch.sigmoid",
     softplus: "nn.functional.softplus",
+    logistic: "_logistic",
+    sech2: "_sech2",
+    raised_erf: "_raised_erf",
+    gelu_value: "_gelu",
+    gelu_slope: "_gelu_slope",
 }
 """SymPy function -> torch call of one argument; a new function is one line here."""
 
 OPTIONS: dict[type, str] = {softplus: ", threshold=40.0"}
 """Above its threshold torch answers u for softplus(u): with the usual 20 that is wrong from the ninth digit on."""
 
-SHARED: dict[type, str] = {sp.sin: "_sin", sp.cos: "_cos", sp.erf: "_erf", expm1: "_expm1"}
-"""What is called on whole tensors instead: helpers of trigonometry.py.jinja, erf.py.jinja and expm1.py.jinja."""
+SHARED: dict[type, str] = {
+    sp.sin: "_sin",
+    sp.cos: "_cos",
+    sp.tanh: "_tanh",
+    sp.erf: "_erf",
+    expm1: "_expm1",
+    softplus: "_softplus",
+}
+"""What is called on whole tensors instead: helpers of trigonometry.py.jinja and elementary.py.jinja."""
 
 BETTER: dict[type, str] = {Largest: "torch.maximum", Smallest: "torch.minimum"}
 
 CHOICES = (Largest, Smallest, Winner, Select, Step, Sign, Floor, Magnitude)
-SMOOTH = (sp.sin, sp.cos, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sigmoid)
+SMOOTH = (
+    sp.sin,
+    sp.cos,
+    sp.tanh,
+    sp.atan,
+    sp.asinh,
+    sp.erf,
+    sp.erfc,
+    sigmoid,
+    logistic,
+    sech2,
+    raised_erf,
+    gelu_value,
+    gelu_slope,
+)
 BOUNDED: tuple[type, ...] = (sp.Add, sp.Mul, *SMOOTH, *CHOICES)
 """What is finite where its arguments are and they are not huge. Powers are not: x^5 is infinite at 1e8 in float32."""
 
@@ -67,8 +95,15 @@ class TorchPrinter(Printer):
         super().__init__(entries)
         self.indent = indent
         self.materialized = materialized
-        self.called: set[str] = set()  # helpers of trigonometry.py.jinja
+        self.called: set[str] = set()  # helpers
+        self.beside: dict[sp.Expr, sp.Symbol] = {}  # slopes, each with the name of its function
         self.finite = {x, GRAD, *self.entries}  # what is finite for every finite input
+
+    def block(self, block: Block, taken: Iterable[str]) -> tuple[list[str], tuple[sp.Expr, ...]]:
+        """Lines of all statements, and the results; tanh or a sigmoid and its slope are not each computed anew."""
+        fresh = Fresh(taken)
+        block, self.beside = functions_first(block, fresh)
+        return super().block(block, fresh.taken)
 
     def lines(self, statement: Statement) -> list[str]:
         """A statement as one line of code, or several for a choice."""
@@ -131,10 +166,17 @@ class TorchPrinter(Printer):
         return f"{sine}, {cosine} = _sin_and_cos({self(argument)})"
 
     def _function(self, e: sp.Expr) -> str:
-        if e.free_symbols <= self.entries or type(e) not in SHARED:
-            return super()._function(e)
-        self.called.add(SHARED[type(e)])
-        return SHARED[type(e)]
+        name = super()._function(e) if e.free_symbols <= self.entries else SHARED.get(type(e), super()._function(e))
+        if isinstance(e, sigmoid) and logistic(e.args[0]) in self.beside:
+            name = "_sigmoid"
+        if name.startswith("_"):
+            self.called.add(name)
+        return name
+
+    def _options(self, e: sp.Expr) -> str:
+        if e in self.beside:
+            return f", {self.beside[e]}"
+        return "" if self._function(e) in SHARED.values() else super()._options(e)
 
     def _raised(self, base: sp.Expr, exponent: sp.Expr) -> str:
         return f"torch.pow({self(base)}, {int(exponent) if exponent.is_Integer else self(exponent)})"

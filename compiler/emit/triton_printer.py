@@ -9,7 +9,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import Boolean
 
-from learnact.compiler.declare.functions import sigmoid, softplus
+from learnact.compiler.declare.functions import gelu_slope, gelu_value, logistic, raised_erf, sech2, sigmoid, softplus
 from learnact.compiler.declare.kinks import Floor, Largest, Magnitude, Select, Sign, Winner
 from learnact.compiler.emit.printer import RELATIONS, Printer, number
 from learnact.compiler.lower.program import Statement
@@ -36,13 +36,23 @@ CALLS: dict[type, str] = {
     Floor: "tl.floor",
     sigmoid: "tl.sigmoid",
     softplus: "_softplus_tile",
+    logistic: "_logistic_tile",
+    sech2: "_sech2_tile",
+    raised_erf: "_raised_erf_tile",
+    gelu_value: "_gelu_tile",
+    gelu_slope: "_gelu_slope_tile",
 }
 """SymPy function -> Triton call of one argument; a new function is one line here."""
 
-REQUIRES = {"_softplus_tile": ("_larger_tile", "libdevice")}
+REQUIRES = {
+    "_softplus_tile": ("_larger_tile", "libdevice"),
+    "_sech2_tile": ("_logistic_tile",),
+    **dict.fromkeys(("_raised_erf_tile", "_gelu_tile", "_gelu_slope_tile"), ("libdevice",)),
+}
 """Helper -> what else it calls."""
 
-HELPERS = ("_larger_tile", "_smaller_tile", "_sign_tile", "_softplus_tile", "_sin_and_cos_tile")
+HELPERS = ("_larger_tile", "_smaller_tile", "_sign_tile", "_softplus_tile", "_logistic_tile", "_sech2_tile",
+           "_raised_erf_tile", "_gelu_tile", "_gelu_slope_tile", "_sin_and_cos_tile")  # fmt: skip
 """Device functions of triton_helpers.py.jinja, in its order."""
 
 NAN = 'float("nan")'

@@ -16,6 +16,7 @@ from learnact.compiler.declare.symbols import x
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Input, Statement
 from learnact.compiler.lower.quotients import divided_once
+from learnact.compiler.lower.slopes import with_digits
 
 EXTREMA = (Largest, Smallest)
 
@@ -33,6 +34,7 @@ def lower_general(activation: Activation) -> Lowered:
     for step in PASSES:
         exprs = step(exprs, limit)
         report.append((step.__name__, sum(int(sp.count_ops(e)) for e in exprs)))
+    exprs = with_digits(exprs)
     pieces = limit(split_powers(exprs[0]))
     fresh = Fresh(name for v in activation.parameters for name in (v.name, v.declared))
     inputs = []

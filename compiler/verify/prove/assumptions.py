@@ -23,8 +23,11 @@ COMPILED, KERNEL = Situation("compiled", compiling=True), Situation("Triton", cu
 REDUCTION = 2e-7
 """Of sine and cosine by range reduction, in exact arithmetic: half an ulp of float32 at 1 is 6e-8."""
 
-SERIES = 1e-14
-"""Of erf by its series below 1/4, relative."""
+FITTED = 6e-8
+"""Of tanh, softplus and erf by polynomials with float32 coefficients, relative: an ulp of float32 is 6e-8 to 1.2e-7."""
+
+EXACT = 1e-25
+"""Of what is only written in another way."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,37 @@ class Helper:
     relative: bool = False
 
 
+def _sigmoid(u: mpmath.mpf) -> mpmath.mpf:
+    return 1 / (1 + mpmath.exp(-u))
+
+
+def _gelu(u: mpmath.mpf) -> tuple[mpmath.mpf, ...]:
+    return (u * mpmath.ncdf(u),)
+
+
+def _gelu_slope(u: mpmath.mpf) -> tuple[mpmath.mpf, ...]:
+    return (mpmath.ncdf(u) + u * mpmath.npdf(u),)
+
+
 HELPERS: dict[str, Helper] = {
     "_sin_and_cos": Helper(COMPILED, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
     "_sin_and_cos_tile": Helper(KERNEL, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
-    "_erf": Helper(COMPILED, lambda u: (mpmath.erf(u),), 4.0, SERIES, relative=True),
-    "_expm1": Helper(COMPILED, lambda u: (mpmath.expm1(u),), 30.0, 1e-25, relative=True),
-    "_softplus_tile": Helper(KERNEL, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, 1e-25, relative=True),
+    "_tanh": Helper(COMPILED, lambda u: (mpmath.tanh(u),), 12.0, FITTED, relative=True),
+    "_sech2": Helper(COMPILED, lambda u: (mpmath.sech(u) ** 2,), 40.0, EXACT, relative=True),
+    "_sech2_tile": Helper(KERNEL, lambda u: (mpmath.sech(u) ** 2,), 40.0, EXACT, relative=True),
+    "_logistic": Helper(COMPILED, lambda u: (_sigmoid(u) * _sigmoid(-u),), 60.0, EXACT, relative=True),
+    "_logistic_tile": Helper(KERNEL, lambda u: (_sigmoid(u) * _sigmoid(-u),), 60.0, EXACT, relative=True),
+    "_softplus": Helper(COMPILED, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, FITTED, relative=True),
+    "_softplus_tile": Helper(KERNEL, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, EXACT, relative=True),
+    "_erf": Helper(COMPILED, lambda u: (mpmath.erf(u),), 6.0, FITTED, relative=True),
+    "_sigmoid": Helper(COMPILED, lambda u: (_sigmoid(u),), 60.0, EXACT, relative=True),
+    "_raised_erf": Helper(COMPILED, lambda u: (mpmath.erfc(-u),), 8.0, EXACT, relative=True),
+    "_raised_erf_tile": Helper(KERNEL, lambda u: (mpmath.erfc(-u),), 8.0, EXACT, relative=True),
+    "_gelu": Helper(COMPILED, _gelu, 14.0, FITTED, relative=True),
+    "_gelu_tile": Helper(KERNEL, _gelu, 14.0, EXACT, relative=True),
+    "_gelu_slope": Helper(COMPILED, _gelu_slope, 14.0, FITTED, relative=True),
+    "_gelu_slope_tile": Helper(KERNEL, _gelu_slope, 14.0, EXACT, relative=True),
+    "_expm1": Helper(COMPILED, lambda u: (mpmath.expm1(u),), 30.0, FITTED, relative=True),
 }
 """Helper -> what it stands for; `trace.stand_ins` has the same names."""
 

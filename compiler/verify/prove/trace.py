@@ -303,6 +303,19 @@ def _launchable(space: dict[str, Any], kind: type[Tensor]) -> None:
     space["_kernels"] = lambda: kernels
 
 
+def _logistic(u: sp.Expr) -> sp.Expr:
+    s = nodes.MEANING["sigmoid"](u)
+    return s * (1 - s)
+
+
+def _gelu(u: sp.Expr) -> sp.Expr:
+    return u * (1 + sp.erf(u / sp.sqrt(2))) / 2
+
+
+def _gelu_slope(u: sp.Expr) -> sp.Expr:
+    return (1 + sp.erf(u / sp.sqrt(2))) / 2 + u * sp.exp(-(u**2) / 2) / sp.sqrt(2 * sp.pi)
+
+
 def stand_ins() -> dict[str, Callable[..., Any]]:
     """Helpers of emitted files that are taken for what they stand for; `assumptions` tests each with numbers."""
 
@@ -312,6 +325,19 @@ def stand_ins() -> dict[str, Callable[..., Any]]:
     return {
         "_sin_and_cos": both,
         "_sin_and_cos_tile": both,
+        "_tanh": lambda t: t.mapped(sp.tanh),
+        "_sech2": lambda t, tanh=None: t.mapped(lambda u: 1 - sp.tanh(u) ** 2),
+        "_sech2_tile": lambda t: t.mapped(lambda u: 1 - sp.tanh(u) ** 2),
+        "_logistic": lambda t, sigmoid=None: t.mapped(_logistic),
+        "_logistic_tile": lambda t: t.mapped(_logistic),
+        "_softplus": lambda t: t.mapped(nodes.MEANING["softplus"]),
+        "_sigmoid": lambda t: t.mapped(nodes.MEANING["sigmoid"]),
+        "_raised_erf": lambda t: t.mapped(lambda u: 1 + sp.erf(u)),
+        "_raised_erf_tile": lambda t: t.mapped(lambda u: 1 + sp.erf(u)),
+        "_gelu": lambda t: t.mapped(_gelu),
+        "_gelu_tile": lambda t: t.mapped(_gelu),
+        "_gelu_slope": lambda t: t.mapped(_gelu_slope),
+        "_gelu_slope_tile": lambda t: t.mapped(_gelu_slope),
         "_erf": lambda t: t.mapped(sp.erf),
         "_expm1": lambda t: t.mapped(nodes.MEANING["expm1"]),
         "_softplus_tile": lambda t: t.mapped(nodes.MEANING["softplus"]),
