@@ -27,6 +27,7 @@ from learnact.compiler.verify.ledger import Finding, expect
 from learnact.compiler.verify.load import Text, executed
 from learnact.compiler.verify.log import CheckFunction, Log
 from learnact.compiler.verify.prove import prove as prove_file
+from learnact.compiler.verify.prove import require_traced
 from learnact.compiler.verify.report import Check, Identity, Report, Skipped
 from learnact.compiler.verify.subject import Subject
 from learnact.compiler.verify.tolerances import PRECISIONS
@@ -98,8 +99,11 @@ def verify(
     name; the report lists what was skipped. An exception during a check is a failure of that check, with its message. A
     file that imports more than `load.ALLOWED_IMPORTS` is not executed. `prove` adds the identities of `prove/`.
     `watch(name, count)` is called before each of the `count` checks of the executed module.
-    Raises OSError if the file cannot be read, UnknownName for a check that does not exist.
+    Raises OSError if the file cannot be read, UnknownName for a check that does not exist, and with `prove` NoProof for
+    a family that is computed on a grid.
     """
+    if prove:
+        require_traced(activation)
     path = Path(path)
     subject = Subject(activation, path, Text.of(path.read_bytes().decode()))
     log = Log(subject)

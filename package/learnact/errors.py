@@ -49,6 +49,10 @@ class UnsupportedNode(LearnactError):
     """A SymPy node that a backend's printer does not know."""
 
 
+class NoProof(LearnactError):
+    """An activation whose emitted file the prover does not follow."""
+
+
 class NoClosedForm(LearnactError):
     """No rule of the exact engine applies (an answer by quadrature may still exist)."""
 

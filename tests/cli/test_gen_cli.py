@@ -376,7 +376,7 @@ def test_list_names_every_family(gen):
     assert "\nclassical functions; scaled_NAME is" in text
     assert all(row["formula"] in text for row in rows)
     assert f"starts balanced, paper; fits {', '.join(CLASSICAL)}\n" in text
-    assert "starts balanced; fits none\n" in text
+    assert "starts balanced, siren; fits none\n" in text
 
 
 def test_an_expression_is_derived_without_a_name_and_told_what_it_lacks(gen):

@@ -22,7 +22,7 @@ from learnact.compiler.emit.check import generate
         ("Hermite0", "the family hermite has degrees 1 to 12"),
         ("Hermite", "did you mean Hermite"),
         ("Sinusoid3", "the family sinusoid has no degree: Sinusoid"),
-        ("Nothing", "it has Chebyshev5, Fourier3"),
+        ("Nothing", "it has Bspline8, Chebyshev5"),
     ],
 )
 def test_a_class_that_is_not_there_says_what_to_write(name, says):
@@ -36,7 +36,7 @@ def test_a_class_that_is_not_there_says_what_to_write(name, says):
 def test_another_name_is_an_attribute_error_so_that_hasattr_answers():
     assert not hasattr(generated, "nothing")
     assert not hasattr(generated, "__wrapped__")
-    with pytest.raises(AttributeError, match="it has Chebyshev5"):
+    with pytest.raises(AttributeError, match="it has Bspline8"):
         _ = generated.nothing
 
 

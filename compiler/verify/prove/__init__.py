@@ -21,6 +21,7 @@ from learnact.compiler.verify.prove.literals import Literals
 from learnact.compiler.verify.prove.normal import note_units
 from learnact.compiler.verify.prove.trace import Claim, Tracer, stand_ins
 from learnact.compiler.verify.report import Identity
+from learnact.errors import NoProof
 
 SECONDS = 20.0
 """Time limit of one proof."""
@@ -30,12 +31,19 @@ LONGEST = 300
 
 
 def prove(activation: Activation, source: str, *, seconds: float = SECONDS) -> tuple[Identity, ...]:
-    """Every identity of an emitted file, none tried for longer than `seconds`. Raises SyntaxError."""
+    """Every identity of an emitted file, none tried for longer than `seconds`.
+
+    Raises SyntaxError, and NoProof for a family that is computed on a grid.
+    """
     return tuple(proofs(activation, source, seconds=seconds))
 
 
 def proofs(activation: Activation, source: str, *, seconds: float = SECONDS) -> Iterator[Identity]:
-    """The same, one by one. What the file computes in several situations by one expression is one identity."""
+    """The same, one by one. What the file computes in several situations by one expression is one identity.
+
+    Raises as `prove`.
+    """
+    require_traced(activation)
     tracer = Tracer(activation, Text.of(source).body, Literals(_with_derivatives(activation)), stand_ins())
     claims: dict[Claim, list[str]] = {}
     for situation in tracer.situations:
@@ -54,6 +62,15 @@ def proofs(activation: Activation, source: str, *, seconds: float = SECONDS) -> 
         seconds_used = time.perf_counter() - begin
         yield Identity(claim.what, tuple(situations), outcome.verdict, outcome.detail, seconds_used)
     yield from assumptions(tracer)
+
+
+def require_traced(activation: Activation) -> None:
+    """Raise NoProof where a file looks coefficients up by an index, which no normal form here decides."""
+    if activation.grid is not None:
+        raise NoProof(
+            f"{activation.names.spec} looks coefficients up by an index into a grid, which proofs do not follow; verify "
+            "it without --prove"
+        )
 
 
 def _with_derivatives(activation: Activation) -> list[sp.Expr]:
