@@ -24,6 +24,7 @@ from learnact.compiler.verify import verify
 from learnact.compiler.verify.prove import proofs, prove
 from learnact.compiler.verify.prove.assumptions import HELPERS
 from learnact.compiler.verify.prove.literals import Literals, rounded
+from learnact.errors import NoProof
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,3 +176,10 @@ def test_the_page_has_the_rows_that_are_printed_now():
         row = Row.of(activation, (generated_folder() / f"{activation.names.slug}.py").read_text())
         cells = [c.strip() for c in report([row], timed=False).splitlines()[2].split("|")]
         assert cells in [[c.strip() for c in line.split("|")] for line in page.splitlines()]
+
+
+def test_what_is_looked_up_on_a_grid_is_refused_before_any_check(tmp_path):
+    activation = resolve("pwlu:2")
+    for asked in (lambda: prove(activation, ""), lambda: verify(activation, tmp_path / "pwlu2.py", prove=True)):
+        with pytest.raises(NoProof, match="without --prove"):
+            asked()
