@@ -68,8 +68,8 @@ def require_traced(activation: Activation) -> None:
     """Raise NoProof where a file looks coefficients up by an index, which no normal form here decides."""
     if activation.grid is not None:
         raise NoProof(
-            f"{activation.names.spec} looks coefficients up by an index into a grid, which proofs do not follow; verify "
-            "it without --prove"
+            f"{activation.names.spec} looks coefficients up by an index into a grid, which proofs do not follow; "
+            "verify it without --prove"
         )
 
 
