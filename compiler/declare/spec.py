@@ -140,8 +140,9 @@ class Activation:
         self._check_texts()
 
     def _check_symbols(self) -> None:
-        """Parameters and features of the emitted code need different names."""
-        names = [s.name for s in self.symbols] + [f.symbol.name for f in self.features if f.symbol != x]
+        """Parameters, features, function and class of the emitted code need different names."""
+        names = [self.names.slug, self.names.cls]
+        names += [s.name for s in self.symbols] + [f.symbol.name for f in self.features if f.symbol != x]
         names += [v.name for v in self.parameters if not v.scalar]
         names += [s.name for v in self.parameters if v.constraint for s in v.values]
         twice = sorted({name for name in names if names.count(name) > 1})

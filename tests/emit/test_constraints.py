@@ -110,15 +110,16 @@ def test_what_may_leave_the_range_is_refused() -> None:
     for make in (lambda: Positive(through="square"), lambda: Between(1, 1), lambda: Positive(above=sp.oo)):
         with pytest.raises(BadDeclaration):
             make()
-    with pytest.raises(BadDeclaration, match="names two things"):
-        Family(
-            name="twice",
-            title="Twice",
-            parameters={"rate": Positive(), "log_rate": 1},
-            function=lambda p, _: p.rate * x + p.log_rate,
-            starts={"given": Start(lambda _n, _law: {"rate": 1, "log_rate": 0})},
-            degrees=None,
-        ).at()
+    for name in ("twice", "log_rate"):  # log_rate: the function that is emitted, and what is stored for rate
+        with pytest.raises(BadDeclaration, match="log_rate names two things"):
+            Family(
+                name=name,
+                title="Twice",
+                parameters={"rate": Positive(), ("log_rate" if name == "twice" else "level"): 1},
+                function=lambda p, _: p.rate * x,
+                starts={"given": Start(lambda _n, _law: {})},
+                degrees=None,
+            ).at()
 
 
 def test_a_fit_outside_the_range_is_no_start() -> None:
