@@ -17,6 +17,7 @@ from learnact.compiler.resolve.registry import family, resolve
 from learnact.compiler.verify import verify
 from learnact.compiler.verify.load import executed
 from learnact.errors import BadDeclaration, BadExpression
+from learnact.generated import Pwlu16
 
 SPECS = ("pwlu:4", "pwlu:5", "bspline:3", "bspline:4")
 NODES = np.linspace(-3, 3, 5)
@@ -88,6 +89,14 @@ FAULTS = {
     "channels in the wrong order": ("channels", "cell * channels + ", "cell + (CELLS + 2) * ", "pwlu:2", False),
 }
 """Check, text, what replaces it, spec, whether in a lean file, which chooses as compiled code does."""
+
+
+def test_results_and_gradients_are_in_memory_as_the_input_is() -> None:
+    act = Pwlu16(3, channel_dim=1)
+    at = torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last).requires_grad_()
+    out = act(at)
+    (grad,) = torch.autograd.grad(out, at, torch.ones_like(out))
+    assert out.stride() == grad.stride() == at.stride()
 
 
 @pytest.mark.parametrize("name", FAULTS)
