@@ -11,7 +11,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,10 +65,10 @@ def prepare(activation: str, route: str, rounds: int) -> Run:
     return Run(activation, route, training, iter(batches))
 
 
-def measure(rounds: int) -> list[dict[str, object]]:
+def measure(rounds: int, activations: Sequence[str] = ACTIVATIONS) -> list[dict[str, object]]:
     """Rows with the median milliseconds and the median ratio to GELU by the same route within a round."""
-    torch._dynamo.config.recompile_limit = 1 + len(ACTIVATIONS)  # all models share transformers' code
-    runs = {(a, route): prepare(a, route, rounds) for route in ROUTES for a in ACTIVATIONS}
+    torch._dynamo.config.recompile_limit = 1 + len(activations)  # all models share transformers' code
+    runs = {(a, route): prepare(a, route, rounds) for route in ROUTES for a in activations}
     for number in range(WARM_UP + rounds):
         for run in runs.values():
             run.step(number)
@@ -94,10 +94,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time per training step of a small GPT-2.")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", default=",".join(ACTIVATIONS), help="activations, by comma; gelu is always timed")
     parser.add_argument("--out", type=Path, help="folder for steptime-gpt2.md and .json (default: none are written)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    rows = measure(options.rounds)
+    rows = measure(options.rounds, [REFERENCE, *(a for a in options.only.split(",") if a != REFERENCE)])
     about = provenance()
     cells = [[*list(row.values())[:3], f"{row['ratio']:.2f}"] for row in rows]
     text = f"""# Training step of GPT-2
