@@ -19,7 +19,8 @@ compiled by Inductor for a CPU with AVX-512.
 
 An ulp is the distance of two neighbouring numbers of the dtype at the exact result; a correctly rounded result is off
 by half an ulp at most. Results whose exact value is below the smallest normal number are counted apart. The oracle is
-float64, compared with mpmath at random points first. Of `log` and `log1p` only x > 0 is asked."""
+float64, compared with mpmath at random points first. Of `log` and `log1p` only x > 0 is asked. `none`:
+not measured, or torch has no such function."""
 
 HALVES = """\
 ## Half types: all inputs
