@@ -2,11 +2,12 @@
 
     python -m benchmarks.shaped --out benchmarks/results            # some ten minutes of one core
     python -m benchmarks.shaped --depths 50 --steps 12 --out benchmarks/results             # twenty seconds
+    python -m benchmarks.shaped --kind conv --out benchmarks/results                        # a convolutional net
 
-z_l = W_l a_{l-1} + b_l, a_l = gain F(z_l), W_l from N(0, 1/fan_in), b_l = 0. At the start: pairs of inputs at right
-angles, their mean square, the gradient's and their correlation by depth, beside what `learnact.maps` says of wide nets.
-Then scikit-learn's digits by Adam: the rate of each net is the one of RATES with the lowest final loss on a seed of its
-own; SEEDS are for the table alone. tau = 0.3 for the whole net: C''(1) = tau/depth.
+At the start, of MLPs: pairs of inputs at right angles, their mean square, the gradient's and their correlation by
+depth, beside what `learnact.maps` says of wide nets. Then scikit-learn's digits by Adam: the rate of each net is the
+one of RATES with the lowest final loss on a seed of its own; SEEDS are for the table alone. tau = 0.3 for the whole
+net: C''(1) = tau/depth.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ import argparse
 import math
 import statistics
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,11 +23,12 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+from benchmarks.plain import KINDS, Net, size
 from benchmarks.tables import provenance, save, table
 from learnact import Declaration, load, maps
 
 TAU = 0.3
-WIDTH, BATCH = 64, 128
+BATCH = 128
 STEPS = {50: 150, 200: 100}
 """Depth -> steps of training."""
 RATES = (1e-4, 3e-4, 1e-3, 3e-3)
@@ -37,16 +37,6 @@ LAST = 20
 """Steps whose mean loss is the final loss; of a shorter run all."""
 PROBED_WIDTH, PAIRS, LAYERS = 512, 32, (1, 10, 50, 200)
 HELD_OUT = 360
-
-
-@dataclass(frozen=True)
-class Net:
-    """What stands in the place of F, its gain, and what `learnact.maps` knows it by."""
-
-    name: str
-    make: Callable[[], nn.Module]
-    theory: tuple[str, str | None]
-    gain: float = 1.0
 
 
 def nets(depth: int) -> list[Net]:
@@ -64,26 +54,6 @@ def nets(depth: int) -> list[Net]:
         Net("ReLU, He gain", nn.ReLU, ("relu", None), math.sqrt(2)),
         Net("SELU", nn.SELU, ("selu", None)),
     ]
-
-
-class Plain(nn.Module):
-    """An MLP of `depth` hidden layers, without normalization and skips."""
-
-    def __init__(self, net: Net, depth: int, inputs: int, outputs: int, width: int) -> None:
-        super().__init__()
-        self.gain = net.gain
-        self.hidden = nn.ModuleList(nn.Linear(inputs if k == 0 else width, width) for k in range(depth))
-        self.activations = nn.ModuleList(net.make() for _ in range(depth))
-        self.head = nn.Linear(width, outputs)
-        for layer in (*self.hidden, self.head):
-            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-            nn.init.zeros_(layer.bias)
-
-    def forward(self, a: Tensor) -> Tensor:
-        """(N, inputs) -> (N, outputs)."""
-        for layer, activation in zip(self.hidden, self.activations, strict=True):
-            a = self.gain * activation(layer(a))
-        return self.head(a)
 
 
 def probe(net: Net, seed: int, layers: int) -> list[tuple[float, float, float]]:
@@ -131,11 +101,11 @@ def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return x[train], y[train], x[test], y[test]
 
 
-def train(net: Net, depth: int, rate: float, seed: int, steps: int) -> tuple[float, float]:
+def train(net: Net, kind: str, depth: int, rate: float, seed: int, steps: int) -> tuple[float, float]:
     """(mean loss of the last steps, accuracy on what is held out); (inf, 0) where the loss is no number."""
     torch.manual_seed(seed)
     x, y, held, answers = digits()
-    model = Plain(net, depth, x.shape[1], 10, WIDTH)
+    model = KINDS[kind](net, depth)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     losses = []
     for _ in range(steps):
@@ -169,11 +139,13 @@ def propagation(depths: list[int], seeds: tuple[int, ...]) -> tuple[list[list[st
     return rows, kept
 
 
-def trainings(depth: int, seeds: tuple[int, ...], steps: int) -> tuple[list[list[str]], list[dict[str, object]]]:
+def trainings(
+    kind: str, depth: int, seeds: tuple[int, ...], steps: int
+) -> tuple[list[list[str]], list[dict[str, object]]]:
     """Rows of the trained nets, and every run."""
     rows, kept = [], []
     for net in nets(depth):
-        run = partial(train, net, depth, steps=steps)
+        run = partial(train, net, kind, depth, steps=steps)
         tried = {rate: run(rate=rate, seed=TUNED_ON)[0] for rate in RATES}
         rate = min(tried, key=lambda r: tried[r])
         ends = [run(rate=rate, seed=seed) for seed in seeds]
@@ -194,24 +166,34 @@ TRAINED = ["depth", "F", "rate", "final loss by seed", "accuracy by seed", "mean
 def main() -> int:
     """Print both tables, and keep them."""
     parser = argparse.ArgumentParser(description="Balanced against shaped starts in deep plain nets.")
+    parser.add_argument("--kind", choices=[*KINDS], default="mlp")
     parser.add_argument("--depths", type=int, nargs="*", default=list(STEPS))
     parser.add_argument("--steps", type=int, help="in place of the own number of each depth")
     parser.add_argument("--out", type=Path, help="folder for shaped.json and shaped.md (default: none)")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    started, numbers = propagation(options.depths, SEEDS)
+    started, numbers = propagation(options.depths, SEEDS) if options.kind == "mlp" else ([], [])
     trained, runs = [], []
     for depth in options.depths:
-        rows, more = trainings(depth, SEEDS, options.steps or STEPS[depth])
+        rows, more = trainings(options.kind, depth, SEEDS, options.steps or STEPS[depth])
         trained, runs = [*trained, *rows], [*runs, *more]
-    text = f"{table(STARTED, started)}\n\n{table(TRAINED, trained)}"
+    text = "\n\n".join([*([table(STARTED, started)] if started else []), table(TRAINED, trained)])
     print(text)
     if options.out:
-        about = {"tau": TAU, "width": WIDTH, "batch": BATCH, "steps": STEPS, "rates": RATES, "tuned_on": TUNED_ON}
+        about = {
+            "tau": TAU,
+            "kind": options.kind,
+            "size": size(options.kind),
+            "batch": BATCH,
+            "steps": STEPS,
+            "rates": RATES,
+            "tuned_on": TUNED_ON,
+        }
         rows = [finite(r) for r in (*numbers, *runs)]
-        save(options.out / "shaped.json", {**provenance(extra=["scikit-learn"]), **about, "rows": rows})
-        above = introduction(options.depths, options.steps)
-        (options.out / "shaped.md").write_text(f"# Shaped starts in deep plain nets\n\n{above}\n\n{text}\n")
+        name = "shaped" if options.kind == "mlp" else f"shaped-{options.kind}"
+        save(options.out / f"{name}.json", {**provenance(extra=["scikit-learn"]), **about, "rows": rows})
+        above = introduction(options.kind, options.depths, options.steps)
+        (options.out / f"{name}.md").write_text(f"# Shaped starts in deep plain nets\n\n{above}\n\n{text}\n")
     return 0
 
 
@@ -220,17 +202,20 @@ def finite(row: dict[str, object]) -> dict[str, object]:
     return {k: (float(f"{v:.4g}") if math.isfinite(v) else None) if isinstance(v, float) else v for k, v in row.items()}
 
 
-def introduction(depths: list[int], steps: int | None) -> str:
+def introduction(kind: str, depths: list[int], steps: int | None) -> str:
     """What was run, above the tables."""
-    words = [f"--depths {' '.join(map(str, depths))}"] if depths != list(STEPS) else []
+    words = [f"--kind {kind}"] if kind != "mlp" else []
+    words += [f"--depths {' '.join(map(str, depths))}"] if depths != list(STEPS) else []
     words += [f"--steps {steps}"] if steps else []
     command = " ".join(["python -m benchmarks.shaped", *words, "--out benchmarks/results"])
     trained = " and ".join(f"{steps or STEPS[d]} steps at depth {d}" for d in depths)
-    return f"""\
-Written by `{command}`. z = W a + b, a = gain F(z), no normalization, no skips, W from N(0, 1/fan_in). Shaped:
-C''(1) = {TAU}/depth. First table, at the start, width {PROBED_WIDTH}: mean squares of activations (a²) and gradients
+    started = f"""First table, at the start, width {PROBED_WIDTH}: mean squares of activations (a²) and gradients
 (g², the loss's own being 1), correlation of inputs at right angles, and that of infinitely wide nets (theory), means of
-{len(SEEDS)} seeds. Second table: digits, width {WIDTH}, batch {BATCH}, Adam, {trained}; the rate is the best of
+{len(SEEDS)} seeds. Second table: digits, """
+    return f"""\
+Written by `{command}`. z = W a + b, a = gain F(z), no
+normalization, no skips, W from N(0, 1/fan_in). Shaped: C''(1) = {TAU}/depth. \
+{started if kind == "mlp" else "Digits, "}{size(kind)}, batch {BATCH}, Adam, {trained}; the rate is the best of
 {", ".join(f"{r:g}" for r in RATES)} on seed {TUNED_ON}, the table's seeds are {", ".join(map(str, SEEDS))}. The final
 loss is the mean of the last {LAST} steps, of a shorter run of all; inf is a loss that was no number."""
 
