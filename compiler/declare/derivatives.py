@@ -24,14 +24,34 @@ def stabilize(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ..
     exp(u) - 1 -> expm1(u) and log(1 + u) -> log1p(u), which keep their digits near u = 0, and 1 + tanh(u) ->
     2 sigmoid(2 u), which keeps them far to the left.
     """
-    u = sp.Wild("u")
     out = []
     for e in exprs:
-        e = e.replace(sp.log(1 + sp.exp(u)), softplus(u)).replace(1 / (1 + sp.exp(u)), sigmoid(-u))
-        e = e.replace(log1p(sp.exp(u)), softplus(u)).replace(lambda part: part.is_Add, _expm1_of_sum)
-        e = e.replace(lambda part: part.is_Add, _sigmoid_of_sum)
+        e = e.replace(lambda part: isinstance(part, (sp.log, log1p)), _softplus_of_logarithm)
+        e = e.replace(lambda part: part.is_Pow and part.exp == -1, _sigmoid_of_inverse)
+        e = e.replace(lambda part: part.is_Add, _expm1_of_sum).replace(lambda part: part.is_Add, _sigmoid_of_sum)
         out.append(e.replace(lambda part: isinstance(part, sp.log), _log1p_of_sum))
     return tuple(out)
+
+
+def _exponent_beside_1(total: sp.Expr) -> sp.Expr | None:
+    """u of 1 + exp(u)."""
+    one, rest = total.as_coeff_Add()
+    return rest.args[0] if one == 1 and isinstance(rest, sp.exp) else None
+
+
+def _softplus_of_logarithm(logarithm: sp.Expr) -> sp.Expr:
+    """log(1 + exp(u)) and log1p(exp(u)) as softplus(u)."""
+    inside = logarithm.args[0]
+    if isinstance(logarithm, log1p):
+        return softplus(inside.args[0]) if isinstance(inside, sp.exp) else logarithm
+    exponent = _exponent_beside_1(inside)
+    return logarithm if exponent is None else softplus(exponent)
+
+
+def _sigmoid_of_inverse(inverse: sp.Expr) -> sp.Expr:
+    """1/(1 + exp(u)) as sigmoid(-u)."""
+    exponent = _exponent_beside_1(inverse.base)
+    return inverse if exponent is None else sigmoid(-exponent)
 
 
 def _expm1_of_sum(total: sp.Expr) -> sp.Expr:
@@ -101,13 +121,20 @@ def _joined(product: sp.Expr) -> sp.Expr:
             joined = base ** (power.exp - 1)
         factors[factors.index(power)] = joined
     exponents = [f.exp for f in factors if isinstance(f, sp.exp)]
-    u = sp.Wild("u")
-    falls = {f: found[u] for f in factors if (found := f.match(1 - sp.tanh(u) ** 2))} if exponents else {}
+    falls = {f: u for f in factors if (u := _argument_of_fall(f)) is not None} if exponents else {}
     if len(exponents) + len(falls) < 2:
         return sp.Mul(*factors)
     factors = [f for f in factors if not isinstance(f, sp.exp) and f not in falls]
     logs = [-softplus(2 * u) - softplus(-2 * u) for u in falls.values()]  # of (1 - tanh(u)**2)/4
     return sp.Mul(sp.Integer(4) ** len(falls), *factors, sp.exp(sp.Add(*exponents, *logs)))
+
+
+def _argument_of_fall(factor: sp.Expr) -> sp.Expr | None:
+    """u of 1 - tanh(u)**2."""
+    one, rest = factor.as_coeff_Add()
+    square = -rest
+    fits = one == 1 and square.is_Pow and square.exp == 2 and isinstance(square.base, sp.tanh)
+    return square.base.args[0] if fits else None
 
 
 def take_left_limits(exprs: tuple[sp.Expr, ...], limit: LeftLimit) -> tuple[sp.Expr, ...]:
