@@ -71,6 +71,8 @@ MUTANTS = {
     "a kernel's mask": (H, "(start + lane < width) & (at < size)", "(start + lane < width) & (at < size - 1)", "F"),
     "a kernel's sum": (H, "sum4 + grad * h3", "sum3 + grad * h3", "dF/dcoefficients_3"),
     "1/k! of a harmonic": (F, "(1.0, 0.5)", "(1.0, 0.25)", "F"),
+    "what is left to torch": (F, "return torch.sin(x), torch.cos(x)", "return torch.cos(x), torch.cos(x)",
+                              "_sin_and_cos"),
     "a turned angle": (F, "cos2 = 1.0 - sin1 * twice1", "cos2 = 1.0 + sin1 * twice1", "F"),
     "sine for cosine": (F, "coefficients * torch.cos(phases)", "coefficients * torch.sin(phases)", "F"),
     "another line of a maximum": (T, "a2 + 2.0 * x", "a1 + 2.0 * x", "F"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,9 @@ from learnact.compiler.verify.report import Identity
 COUNT = 24
 """Numbers that a helper is tested with."""
 
-COMPILED, KERNEL = Situation("compiled", compiling=True), Situation("Triton", cuda=True)
+EAGER, COMPILED = Situation("eager"), Situation("compiled", compiling=True)
+KERNEL = Situation("Triton", cuda=True)
+BOTH = (COMPILED, EAGER)
 REDUCTION = 2e-7
 """Of sine and cosine by range reduction, in exact arithmetic: half an ulp of float32 at 1 is 6e-8."""
 
@@ -32,9 +34,9 @@ EXACT = 1e-25
 
 @dataclass(frozen=True)
 class Helper:
-    """What a helper stands for, where, and how near it must be in exact arithmetic."""
+    """What a helper stands for, in each place where it runs, and how near it must be in exact arithmetic."""
 
-    situation: Situation
+    situations: tuple[Situation, ...]
     meaning: Callable[[Any], Sequence[Any]]  # number -> what the results are
     reach: float
     bound: float  # relative to the larger of 1 and the value, or to the value if `relative`
@@ -54,24 +56,24 @@ def _gelu_slope(u: mpmath.mpf) -> tuple[mpmath.mpf, ...]:
 
 
 HELPERS: dict[str, Helper] = {
-    "_sin_and_cos": Helper(COMPILED, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
-    "_sin_and_cos_tile": Helper(KERNEL, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
-    "_tanh": Helper(COMPILED, lambda u: (mpmath.tanh(u),), 12.0, FITTED, relative=True),
-    "_sech2": Helper(COMPILED, lambda u: (mpmath.sech(u) ** 2,), 40.0, EXACT, relative=True),
-    "_sech2_tile": Helper(KERNEL, lambda u: (mpmath.sech(u) ** 2,), 40.0, EXACT, relative=True),
-    "_logistic": Helper(COMPILED, lambda u: (_sigmoid(u) * _sigmoid(-u),), 60.0, EXACT, relative=True),
-    "_logistic_tile": Helper(KERNEL, lambda u: (_sigmoid(u) * _sigmoid(-u),), 60.0, EXACT, relative=True),
-    "_softplus": Helper(COMPILED, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, FITTED, relative=True),
-    "_softplus_tile": Helper(KERNEL, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, EXACT, relative=True),
-    "_erf": Helper(COMPILED, lambda u: (mpmath.erf(u),), 6.0, FITTED, relative=True),
-    "_sigmoid": Helper(COMPILED, lambda u: (_sigmoid(u),), 60.0, EXACT, relative=True),
-    "_raised_erf": Helper(COMPILED, lambda u: (mpmath.erfc(-u),), 8.0, EXACT, relative=True),
-    "_raised_erf_tile": Helper(KERNEL, lambda u: (mpmath.erfc(-u),), 8.0, EXACT, relative=True),
-    "_gelu": Helper(COMPILED, _gelu, 14.0, FITTED, relative=True),
-    "_gelu_tile": Helper(KERNEL, _gelu, 14.0, EXACT, relative=True),
-    "_gelu_slope": Helper(COMPILED, _gelu_slope, 14.0, FITTED, relative=True),
-    "_gelu_slope_tile": Helper(KERNEL, _gelu_slope, 14.0, EXACT, relative=True),
-    "_expm1": Helper(COMPILED, lambda u: (mpmath.expm1(u),), 30.0, FITTED, relative=True),
+    "_sin_and_cos": Helper(BOTH, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
+    "_sin_and_cos_tile": Helper((KERNEL,), lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
+    "_tanh": Helper(BOTH, lambda u: (mpmath.tanh(u),), 12.0, FITTED, relative=True),
+    "_sech2": Helper(BOTH, lambda u: (mpmath.sech(u) ** 2,), 40.0, EXACT, relative=True),
+    "_sech2_tile": Helper((KERNEL,), lambda u: (mpmath.sech(u) ** 2,), 40.0, EXACT, relative=True),
+    "_logistic": Helper(BOTH, lambda u: (_sigmoid(u) * _sigmoid(-u),), 60.0, EXACT, relative=True),
+    "_logistic_tile": Helper((KERNEL,), lambda u: (_sigmoid(u) * _sigmoid(-u),), 60.0, EXACT, relative=True),
+    "_softplus": Helper(BOTH, lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, FITTED, relative=True),
+    "_softplus_tile": Helper((KERNEL,), lambda u: (mpmath.log1p(mpmath.exp(u)),), 60.0, EXACT, relative=True),
+    "_erf": Helper(BOTH, lambda u: (mpmath.erf(u),), 6.0, FITTED, relative=True),
+    "_sigmoid": Helper(BOTH, lambda u: (_sigmoid(u),), 60.0, EXACT, relative=True),
+    "_raised_erf": Helper(BOTH, lambda u: (mpmath.erfc(-u),), 8.0, EXACT, relative=True),
+    "_raised_erf_tile": Helper((KERNEL,), lambda u: (mpmath.erfc(-u),), 8.0, EXACT, relative=True),
+    "_gelu": Helper(BOTH, _gelu, 14.0, FITTED, relative=True),
+    "_gelu_tile": Helper((KERNEL,), _gelu, 14.0, EXACT, relative=True),
+    "_gelu_slope": Helper(BOTH, _gelu_slope, 14.0, FITTED, relative=True),
+    "_gelu_slope_tile": Helper((KERNEL,), _gelu_slope, 14.0, EXACT, relative=True),
+    "_expm1": Helper(BOTH, lambda u: (mpmath.expm1(u),), 30.0, FITTED, relative=True),
 }
 """Helper -> what it stands for; `trace.stand_ins` has the same names."""
 
@@ -81,38 +83,38 @@ def assumptions(tracer: Tracer) -> Iterator[Identity]:
     plain = Tracer(tracer.activation, tracer.text, tracer.literals)
     for name, helper in HELPERS.items():
         if f"def {name}(" in tracer.text:
-            yield _tested(name, helper.situation, lambda h=helper, n=name: _near(plain, n, h))  # type: ignore[misc]
+            yield _tested(name, helper.situations, lambda h=helper, n=name: _near(plain, n, h))  # type: ignore[misc]
     if "def _ascending(" in tracer.text:
-        yield _tested("_ascending", COMPILED, lambda: _sorts(plain))
+        yield _tested("_ascending", (COMPILED,), lambda: _sorts(plain))
 
 
-def _tested(name: str, situation: Situation, test: Callable[[], tuple[bool, str]]) -> Identity:
+def _tested(name: str, situations: Sequence[Situation], test: Callable[[], tuple[bool, str]]) -> Identity:
     begin = time.perf_counter()
     try:
         holds, detail = test()
     except Exception as err:
         holds, detail = False, " ".join(f"{type(err).__name__}: {err}".split())
     seconds = time.perf_counter() - begin
-    return Identity(name, (situation.name,), "checked" if holds else "failed", detail, seconds)
+    return Identity(name, tuple(s.name for s in situations), "checked" if holds else "failed", detail, seconds)
 
 
 def _near(tracer: Tracer, name: str, helper: Helper) -> tuple[bool, str]:
-    space = tracer.namespace(helper.situation)
-    kind = space["torch"].Tensor
     draw = random.Random(name)
     scales = (helper.reach, 1.0, 0.1)
     numbers = [sp.Rational(int(draw.uniform(-1, 1) * scales[k % 3] * 4096), 4096) for k in range(COUNT)]
-    worst = mpmath.mpf(0)
-    for u in numbers:
-        found = space[name](kind([u]))
-        results = found if isinstance(found, tuple) else (found,)
-        with mpmath.workdps(40):
-            due = helper.meaning(mpmath.mpf(int(u.p)) / int(u.q))
-        for result, value in zip(results, due, strict=True):
-            scale = abs(value) if helper.relative else 1
-            error = abs(Point({})(result.cells[0]) - value)
-            worst = max(worst, error / scale if error else mpmath.mpf(0))
+    worst = max(_error(tracer.namespace(s), name, helper, u) for s in helper.situations for u in numbers)
     return bool(worst <= helper.bound), f"within {mpmath.nstr(worst, 2)} at {COUNT} numbers, bound {helper.bound:g}"
+
+
+def _error(space: Mapping[str, Any], name: str, helper: Helper, u: sp.Rational) -> mpmath.mpf:
+    """The largest error of the helper's results at a number."""
+    found = space[name](space["torch"].Tensor([u]))
+    results = found if isinstance(found, tuple) else (found,)
+    with mpmath.workdps(40):
+        due = helper.meaning(mpmath.mpf(int(u.p)) / int(u.q))
+    errors = [abs(Point({})(result.cells[0]) - value) for result, value in zip(results, due, strict=True)]
+    scales = [abs(value) if helper.relative else 1 for value in due]
+    return max(e / scale if e else e for e, scale in zip(errors, scales, strict=True))
 
 
 def _sorts(tracer: Tracer) -> tuple[bool, str]:
