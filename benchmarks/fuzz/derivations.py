@@ -1,4 +1,4 @@
-"""Derivations: E[F], E[F^2], E[F'^2] and the q-slope of random expressions under every law, against an adaptive quadrature.
+"""Derivations: moments of random expressions under every law, against an adaptive quadrature.
 
 The quadrature sees the text alone: it halves panels of a Gauss rule until halving no longer moves them and the values
 at their ends are those that the nodes lead to. Where it does not converge it says nothing, and what it finds wrong is
@@ -130,7 +130,7 @@ def moments(text: str, values: dict[str, float], law: str, panels: int = PANELS)
 
     ends = np.linspace(measure.low, measure.high, panels + 1)
     left, right = ends[:-1], ends[1:]
-    whole, hidden = integrals(left, right)
+    whole, _ = integrals(left, right)
     total, moved, size = np.zeros(4), np.zeros(4), np.zeros(4)
     for k in range(HALVINGS):
         middle = (left + right) / 2
