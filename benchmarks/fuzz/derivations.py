@@ -1,8 +1,8 @@
 """Derivations: moments of random expressions under every law, against an adaptive quadrature.
 
 The quadrature sees the text alone: it halves panels of a Gauss rule until halving no longer moves them and the values
-at their ends are those that the nodes lead to. Where it does not converge it says nothing, and what it finds wrong is
-wrong from another set of panels too.
+at their ends are those that the nodes lead to. Where it does not converge, or meets what is not finite at more than
+single points, it says nothing, and what it finds wrong is wrong from another set of panels too.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def moments(text: str, values: dict[str, float], law: str, panels: int = PANELS)
     """E[F], E[F^2], E[F'^2], E[x F F'] and what halving still moved of each."""
     measure = Measure.of(law)
 
-    def integrals(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of each panel: the integrals, and what a jump that lies between its ends and its nodes is worth."""
+    def integrals(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each panel: the integrals, what a jump between its ends and its nodes is worth, what is not finite."""
         half = (right - left)[:, None] / 2
         t = (left + right)[:, None] / 2 + half * np.array([-1.0, *UNIT, 1.0])
         with np.errstate(all="ignore"):
@@ -124,17 +124,22 @@ def moments(text: str, values: dict[str, float], law: str, panels: int = PANELS)
             found = Fast(x, values)(text)
             f, slope = found.value, found.slopes[0]
             rows = np.array([f, f * f, slope * slope, x * f * slope]).reshape(4, *t.shape) * measure.density(t)
-            rows = np.where(np.isfinite(rows), rows, 0.0)
+            finite = np.isfinite(rows)
+            lost = ((~finite * measure.density(t))[:, :, 1:-1] @ WEIGHT) * half[:, 0]
+            rows = np.where(finite, rows, 0.0)
             jumps = np.abs(rows[:, :, 1:-1] @ TO_ENDS.T - rows[:, :, [0, -1]]).max(axis=2)
-            return rows[:, :, 1:-1] @ WEIGHT * half[:, 0], jumps * GAP * half[:, 0]
+            return rows[:, :, 1:-1] @ WEIGHT * half[:, 0], jumps * GAP * half[:, 0], lost
 
     ends = np.linspace(measure.low, measure.high, panels + 1)
     left, right = ends[:-1], ends[1:]
-    whole, _ = integrals(left, right)
-    total, moved, size = np.zeros(4), np.zeros(4), np.zeros(4)
+    whole, *_ = integrals(left, right)
+    total, moved, size, missing = np.zeros((4, 4))
     for k in range(HALVINGS):
         middle = (left + right) / 2
-        (lower, low_hidden), (upper, high_hidden) = integrals(left, middle), integrals(middle, right)
+        (lower, low_hidden, low_lost), (upper, high_hidden, high_lost) = (
+            integrals(left, middle),
+            integrals(middle, right),
+        )
         change = np.abs(whole - lower - upper)
         size = np.maximum(size, np.abs(total) + np.abs(whole).sum(axis=1))
         again = (change > 1e-13 * size[:, None] + 1e-300).any(axis=0)
@@ -144,11 +149,12 @@ def moments(text: str, values: dict[str, float], law: str, panels: int = PANELS)
         done = ~again
         total += (lower + upper)[:, done].sum(axis=1)
         moved += change[:, done].sum(axis=1)
+        missing += (low_lost + high_lost)[:, done].sum(axis=1)
         if not again.any():
             break
         left, right = np.concatenate([left[again], middle[again]]), np.concatenate([middle[again], right[again]])
         whole = np.concatenate([lower[:, again], upper[:, again]], axis=1)
-    return total, moved
+    return total, np.where(missing > HIDDEN, np.inf, moved)
 
 
 @dataclass(frozen=True)
