@@ -80,6 +80,12 @@ def check(activation: Activation) -> Activation:
             f"{spec}: the function {function} has the slope 0 wherever it has one, so no gradient reaches what lies "
             "before it; let it change smoothly, with tanh or sigmoid in place of a jump"
         )
+    for symbol, derivative in zip((x, *activation.symbols), (slope, *partials), strict=True):
+        if derivative.has(sp.I):
+            raise BadDeclaration(
+                f"{spec}: the derivative by {symbol} of the function {function} is complex, for a power of a negative "
+                "number is real at integers alone; keep the base above 0"
+            )
     for symbol, partial in zip(activation.symbols, partials, strict=True):
         if partial == 0:
             raise BadDeclaration(
