@@ -4,7 +4,8 @@
     python -m benchmarks.fuzz derivations|families [--count N] [--first K]
 
 Prints counts, and each finding with a line of Python that shows it again; the k-th trial of a seed is always the same
-(`--first K --count 1`). Exit status 1 if there is a finding. With --out the summary is appended to fuzz.md there.
+(`--first K --count 1`). Exit status 1 if there is a finding. With --out the run is kept in fuzz.json, in the place of
+an earlier one of the same kind, seed and first trial, and fuzz.md is printed from it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import argparse
 import importlib
 import sys
 from pathlib import Path
+
+from benchmarks.fuzz.page import keep
 
 KINDS = ("texts", "derivations", "families")
 
@@ -25,14 +28,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first trial")
     parser.add_argument("--count", type=int, help="trials (default: until the time is up)")
-    parser.add_argument("--out", type=Path, help="folder of fuzz.md, to which the summary is appended")
+    parser.add_argument("--out", type=Path, help="folder for fuzz.json and fuzz.md (default: none are written)")
     options = parser.parse_args()
     run = getattr(importlib.import_module(f"benchmarks.fuzz.{options.kind}"), options.kind)
     found = run(options.seed, options.seconds, options.count, options.first)
     print(found.summary())
     if options.out:
-        with (options.out / "fuzz.md").open("a") as page:
-            page.write(f"- {found.summary()}\n")
+        keep(options.out, found)
     return int(bool(found.faults))
 
 

@@ -134,6 +134,7 @@ class Grammar:
     wild: bool = True
     names: tuple[str, ...] = ("a", "b", "c")
     depth: int = 4
+    calls: tuple[str, ...] = ()  # functions of one argument, in place of all of them
     _left: int = field(default=0, init=False)
 
     def expression(self, leaves: int = 12) -> str:
@@ -154,7 +155,7 @@ class Grammar:
         if kind == "sum":
             return f"({u} {self.random.choice('++-**/' if self.wild else '++-**')} {v})"
         if kind == "call":
-            return f"{self.random.choice(ONE_ARGUMENT if self.wild else GENTLE)}({u})"
+            return f"{self.random.choice(self.calls or (ONE_ARGUMENT if self.wild else GENTLE))}({u})"
         if kind == "power":
             wild = ("-1", "0.5", "(1/3)", "64", "65", "1e9", "-0.5", v)
             return f"({u})**{self.random.choice(('2', '3', *(wild if self.wild else ())))}"

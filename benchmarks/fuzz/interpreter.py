@@ -71,7 +71,11 @@ class Dual:
     slopes: tuple[Real, ...]
 
     def chain(self, value: Real, slope: Real) -> Dual:
-        return Dual(value, tuple(slope * s for s in self.slopes))
+        """A function of it; what is constant in an array stays so, where the function's slope is infinite too."""
+        return Dual(
+            value,
+            tuple(np.where(s == 0, 0.0, slope * s) if isinstance(s, np.ndarray) else slope * s for s in self.slopes),
+        )
 
     def __add__(self, other: Dual) -> Dual:
         return Dual(self.value + other.value, tuple(a + b for a, b in zip(self.slopes, other.slopes, strict=True)))

@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from learnact.compiler.declare.doubles import with_doubles
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive.expectation.numeric import numeric
 
@@ -31,10 +32,6 @@ PLACES = (-2.125, -0.75, 0.3125, 1.0625, 1.6875)
 """Where rounding is measured, in standard deviations."""
 
 
-LARGEST = 2**53
-"""Integers beyond it become doubles first, for NumPy takes none beyond 64 bits."""
-
-
 def rounding(expr: sp.Expr, sigma: float) -> float:
     """Relative error of `in_double` at a few points of |x| <= 2 sigma: large where coefficients cancel."""
     points = np.array(PLACES) * sigma
@@ -48,8 +45,7 @@ def rounding(expr: sp.Expr, sigma: float) -> float:
 def in_double(expr: sp.Expr) -> Function:
     """The values of `expr` at an array of points; what is not real or finite there comes out as nan or inf."""
     constants = {c: sp.Float(c.evalf(20)) for c in expr.atoms(sp.Function) if not c.has(x)}
-    constants |= {r: sp.Float(r, 20) for r in expr.atoms(sp.Rational) if max(abs(r.p), r.q) > LARGEST}
-    compiled = sp.lambdify(x, expr.xreplace(constants), [_FUNCTIONS, "numpy"], cse=True)
+    compiled = sp.lambdify(x, with_doubles(expr.xreplace(constants)), [_FUNCTIONS, "numpy"], cse=True)
 
     def values(points: Array) -> Array:
         with np.errstate(all="ignore"):

@@ -12,6 +12,7 @@ import sympy as sp
 
 from learnact.compiler import api
 from learnact.compiler.declare.constants import evaluate
+from learnact.compiler.declare.doubles import with_doubles
 from learnact.compiler.declare.laws import Law
 from learnact.compiler.declare.spec import Activation
 from learnact.compiler.declare.symbols import x
@@ -112,6 +113,6 @@ def _window(law: Law) -> tuple[float, float]:
 
 
 def _sampled(expr: sp.Expr, points: Values) -> Values:
-    compiled: Callable[[Values], Values] = sp.lambdify(x, expr, [NUMPY, "numpy"])
+    compiled: Callable[[Values], Values] = sp.lambdify(x, with_doubles(expr), [NUMPY, "numpy"])
     with np.errstate(all="ignore"):
         return np.broadcast_to(np.asarray(compiled(points), dtype=float), points.shape)

@@ -74,8 +74,10 @@ def resolve(spec: str) -> Activation:
     """The checked activation of a SPEC: `family`, `file.py:object` or `package.module:object`, then `:degree`.
 
     A file or module is the user's own Python and is executed. Raises UnknownName, BadDegree, and BadDeclaration for
-    a file or module that cannot be imported or holds no such Family.
+    a file or module that cannot be imported or holds no such Family, and for a SPEC with a line break in it.
     """
+    if not spec.isprintable():
+        raise BadDeclaration(f"{spec!r} holds a line break or another character that does not print; leave it out")
     parts = split(spec)
     if parts is not None:
         name, *degree = parts[1].split(":")

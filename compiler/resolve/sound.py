@@ -13,6 +13,7 @@ from sympy.core.function import AppliedUndef
 
 from learnact.compiler.declare.constants import evaluate
 from learnact.compiler.declare.derivatives import PASSES
+from learnact.compiler.declare.doubles import with_doubles
 from learnact.compiler.declare.kinks import Select, is_indicator
 from learnact.compiler.declare.one_sided import LeftLimit
 from learnact.compiler.declare.sizes import nodes
@@ -79,6 +80,12 @@ def check(activation: Activation) -> Activation:
             f"{spec}: the function {function} has the slope 0 wherever it has one, so no gradient reaches what lies "
             "before it; let it change smoothly, with tanh or sigmoid in place of a jump"
         )
+    for symbol, derivative in zip((x, *activation.symbols), (slope, *partials), strict=True):
+        if derivative.has(sp.I):
+            raise BadDeclaration(
+                f"{spec}: the derivative by {symbol} of the function {function} is complex, for a power of a negative "
+                "number is real at integers alone; keep the base above 0"
+            )
     for symbol, partial in zip(activation.symbols, partials, strict=True):
         if partial == 0:
             raise BadDeclaration(
@@ -116,11 +123,10 @@ def _require_no_pole(activation: Activation, name: str, parameters: Sequence[flo
     points = float(evaluate(law.sigma)) * np.concatenate([np.linspace(-16, 16, 4097), *FAR_OUT])
     low, high = (float(end) for end in law.support)
     points = np.sort(points[(points >= low) & (points <= high)])
-    found = sp.lambdify([x, *activation.symbols], inside, [NUMERIC, "numpy"], dummify=True)
+    values = _called(_compiled(inside, activation.symbols), points, parameters)
     with np.errstate(all="ignore"):
-        values = found(points, *parameters)
         turns = [np.diff(np.broadcast_to(np.floor(v / np.pi + 0.5), points.shape)) for v in values]
-    for argument, steps in zip(inside, turns, strict=True):
+    for argument, steps in zip(inside, turns, strict=False):
         crossed = np.flatnonzero(np.isfinite(steps) & (steps != 0))
         if crossed.size:
             nearest = crossed[np.argmin(np.abs(points[crossed]))]
@@ -156,9 +162,13 @@ def _derivatives(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> tuple[sp.
 @lru_cache(maxsize=128)
 def _numeric(function: sp.Expr, symbols: tuple[sp.Symbol, ...]) -> Callable[..., list[float]] | None:
     """The same as one NumPy function of x and the parameters; None if it holds a function without a NumPy form."""
-    exprs = [_masked(e) for e in _derivatives(function, symbols)]
+    return _compiled([_masked(e) for e in _derivatives(function, symbols)], symbols)
+
+
+def _compiled(exprs: Sequence[sp.Expr], symbols: Sequence[sp.Symbol]) -> Callable[..., list[Any]] | None:
+    """Expressions as a NumPy function of x and the parameters; None if one holds a function without a NumPy form."""
     try:
-        return sp.lambdify([x, *symbols], exprs, [NUMERIC, "numpy"], cse=True, dummify=True)
+        return sp.lambdify([x, *symbols], [with_doubles(e) for e in exprs], [NUMERIC, "numpy"], cse=True, dummify=True)
     except (NotImplementedError, AttributeError, SyntaxError):
         return None
 
@@ -176,9 +186,13 @@ def _masked(e: sp.Expr) -> sp.Expr:
 
 def _values(activation: Activation, point: float, parameters: Sequence[float]) -> list[float]:
     """F, F' and every dF/dparameter at a point, infinite or NaN where emitted code is; [] without a NumPy form."""
-    function = _numeric(activation.function, activation.symbols)
+    return [float(v) for v in _called(_numeric(activation.function, activation.symbols), np.float64(point), parameters)]
+
+
+def _called(function: Callable[..., list[Any]] | None, points: Any, parameters: Sequence[float]) -> list[Any]:
+    """The values of compiled expressions, a root of a negative number nan; [] without a NumPy form."""
     try:
-        with np.errstate(all="ignore"):
-            return [float(v) for v in function(*map(np.float64, (point, *parameters)))] if function else []
-    except (NameError, TypeError):  # a function that NumPy does not know, of which a printer says so
+        with np.errstate(all="ignore"):  # a root of a negative number of Python's would be complex
+            return function(points, *map(np.float64, parameters)) if function else []
+    except NameError:  # a function that NumPy does not know, of which a printer says so
         return []

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from learnact import plot
+from learnact.compiler.resolve.expression import from_expression
 from learnact.errors import BadTarget
 from learnact.generated import Hermite3, Tropical3
 
@@ -42,6 +43,12 @@ def test_a_declaration_is_drawn_with_every_start():
     labels = [text.get_text() for text in plot("hermite:2").axes[0].get_legend().get_texts()]
     assert labels[:2] == ["balanced", "paper"]
     assert len(plot(Hermite3).axes[0].get_legend().get_texts()) == len(Hermite3.starts)
+
+
+def test_exact_numbers_beyond_64_bits_are_drawn():
+    declared = from_expression("a*x*sqrt(1e25 + 1)", {"a": "1e-12"}, "Steep")
+    line = plot(declared).axes[0].lines[0]
+    assert np.allclose(line.get_ydata(), line.get_xdata())  # E[F^2] = 1
 
 
 def test_what_names_no_activation_is_refused():

@@ -372,6 +372,21 @@ def test_a_look_for_poles_says_nothing_of_numpy(text, recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.parametrize(
+    ("text", "params", "says"),
+    [
+        ("tan(selu(x)**0.5 + 1e12)", (), "has a pole near x"),
+        ("serf(-(x + x)) - tan(swish(c**1e-3))", ("c=-1.3",), "F is not real"),
+        ("x*(-2)**a", ("a=2",), "the derivative by a .* is complex"),
+        ("a*x + arctan((-1e-3)**(2/x))", ("a=1",), "the derivative by x .* is complex"),
+        ("a*selu(x)**0.5", ("a=1",), "F is not real"),  # holds sqrt(26267524683887012335483374632365)
+    ],
+)
+def test_numbers_that_numpy_takes_as_objects_or_makes_complex_are_looked_at(text, params, says):
+    with pytest.raises(BadDeclaration, match=says):
+        declared(text, *params)
+
+
 def test_no_text_may_compare_without_end():
     with pytest.raises(BadExpression, match="comparisons"):
         parse("(x if " + " or ".join(f"{k} < x < {k}.5" for k in range(40)) + " else a)", NAMES)

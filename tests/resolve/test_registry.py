@@ -72,12 +72,15 @@ def test_only_the_family_asked_for_is_imported():
         ("sinusoid:3", BadDegree, "has no degree"),
         ("nowhere.py", BadDeclaration, "names no object"),
         ("nowhere.py:wave:3", BadDeclaration, "there is no file"),
+        ("no.where:\n", BadDeclaration, r"'no.where:\n' holds a line break"),
+        ("no\rwhere.py:wave", BadDeclaration, "holds a line break"),
     ],
 )
 def test_a_bad_spec_is_refused_by_name(spec, error, says):
     with pytest.raises(error) as caught:
         registry.resolve(spec)
     assert says in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_a_file_gives_its_family(wave):

@@ -8,6 +8,7 @@ the ends (Takahasi & Mori 1974).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 
 import mpmath as mp
@@ -49,6 +50,9 @@ STEEP = mp.mpf(1) / 4
 NEAR, CANCELS = mp.mpf(10) ** -3, 4
 """Nearer to a singularity than NEAR, CANCELS times the digits of the distance may cancel: of (1 - exp(-x))/x^2, say."""
 
+PLACES = (0.31, 0.83, -0.47, -0.91)
+"""Values of t at which the size of the integrand is looked at; where t is not negative, their absolute values."""
+
 WIDEST = 6
 """The integrand may stretch the density's own effective support by this factor before it counts as divergent."""
 
@@ -86,7 +90,19 @@ class _Problem:
         self.function = numeric(expr)
         self.negligible = mp.mpf(10) ** -(digits + 8)
         self.singular: list[mp.mpf] = []  # t of singularities, once `solve` knows them
+        self.size = mp.mpf(1)
+        self.size = self._size()
         self.lo, self.hi = self._interval()
+
+    def _size(self) -> mp.mpf:
+        """A power of 2 by which the integrand is divided: what is negligible beside 1 is so beside large values."""
+        both = not isinstance(self.law, (Arcsine, Exponential))
+        exponents = [0]
+        for t in map(mp.mpf, PLACES):
+            with suppress(ZeroDivisionError, OverflowError, ValueError):  # a pole, of which the panels say more
+                value = abs(self.integrand(t if both else abs(t)))
+                exponents += [mp.mag(value)] if value and mp.isfinite(value) else []
+        return mp.ldexp(1, max(exponents))
 
     def _interval(self) -> tuple[mp.mpf, mp.mpf]:
         if isinstance(self.law, Arcsine):
@@ -127,7 +143,7 @@ class _Problem:
         value = self.function(self._x(t))
         if isinstance(value, mp.mpc):
             raise Divergent(f"{self.expr} is not real everywhere on the support of {self.law}")
-        return value * self._density(t)
+        return value * self._density(t) / self.size
 
     def _density(self, t: mp.mpf) -> mp.mpf:
         if isinstance(self.law, Normal):
@@ -138,6 +154,10 @@ class _Problem:
 
     def solve(self) -> tuple[mp.mpf, mp.mpf]:
         """The integral and an estimate of its error."""
+        value, error = self._solved()
+        return value * self.size, error * self.size
+
+    def _solved(self) -> tuple[mp.mpf, mp.mpf]:
         low, high = sorted((self._x(self.lo), self._x(self.hi)))
         with mp.workdps(EVALUATED):
             found = cuts(self.expr, low, high)

@@ -19,6 +19,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from learnact.compiler.declare.constants import evaluate, number
+from learnact.compiler.declare.doubles import with_doubles
 from learnact.compiler.declare.functions import sigmoid
 from learnact.compiler.declare.symbols import x
 
@@ -133,7 +134,7 @@ class InDouble(Evaluation):
         known = self._FUNCTIONS.get(type(e))
         if known:
             return known(self(e.args[0]))
-        call = sp.lambdify(x, e, modules=[BY_NAME, "numpy"])
+        call = sp.lambdify(x, with_doubles(e), modules=[BY_NAME, "numpy"])
         return np.broadcast_to(np.asarray(call(self.points), float), self.points.shape)
 
 

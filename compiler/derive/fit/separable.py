@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
+from learnact.compiler.declare.doubles import with_doubles
 from learnact.compiler.declare.symbols import x
 from learnact.compiler.derive.expectation.pieces import derivative
 from learnact.compiler.derive.expectation.values import BY_NAME, Array
@@ -67,7 +68,10 @@ class Separable:
         self.free = [i for i in range(len(symbols)) if i not in self.linear]
         wanted = [function, *by_symbol]
         self._call: Callable[..., list[Array]] = sp.lambdify(
-            [x, *symbols], [*wanted, *map(derivative, wanted)], modules=[BY_NAME, "numpy"], cse=True
+            [x, *symbols],
+            [with_doubles(e) for e in (*wanted, *map(derivative, wanted))],
+            modules=[BY_NAME, "numpy"],
+            cse=True,
         )
         self._count = len(symbols)
         found = self._rows(reference)

@@ -14,6 +14,7 @@ from sympy.codegen.cfunctions import expm1, log1p
 from learnact.compiler.declare.functions import gelu, sigmoid, silu, softplus
 from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
 from learnact.compiler.declare.symbols import x
+from learnact.compiler.derive.expectation import quadrature
 from learnact.compiler.derive.expectation.expect import derivative, expect
 from learnact.errors import Divergent, NoClosedForm
 
@@ -432,6 +433,19 @@ def test_a_quotient_that_is_0_over_0_inside_a_kink_is_cut_there() -> None:
 def test_wide_laws(expr: sp.Expr, sigma: int, value: float) -> None:
     found = expect(expr, Normal(sp.Integer(sigma)))
     assert abs(float(found) - value) < 1e-13 * value
+
+
+def test_the_accuracy_of_large_integrands_is_relative(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An absolute one is never reached: every panel was halved to the end."""
+    halvings: list[int] = []
+    smooth = quadrature._Problem._smooth
+    monkeypatch.setattr(
+        quadrature._Problem, "_smooth", lambda self, *args: (halvings.append(args[-1]), smooth(self, *args))[1]
+    )
+    found = expect(sp.sqrt(R(10) ** 200 + sp.Abs(x)), Normal(1))
+    assert float(found) == pytest.approx(1e100, rel=1e-15)
+    assert found.error < 1e-14 * 1e100
+    assert set(halvings) == {quadrature.HALVINGS}
 
 
 @pytest.mark.parametrize(

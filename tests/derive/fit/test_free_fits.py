@@ -86,8 +86,8 @@ def test_a_linear_family_has_its_declared_fit() -> None:
 
 
 def test_an_expression_and_a_target_without_a_declared_fit() -> None:
-    """a*mish(b*x) + c finds mish itself; its moments are those of mish."""
-    mine = reference("a*x*tanh(softplus(b*x)) + c", {"a": 2.0, "b": 0.5, "c": 1.0})
+    """a*mish(b*x) + c finds mish itself; its moments are those of mish. The root holds a number beyond 64 bits."""
+    mine = reference("a*x*tanh(softplus(b*x)) + c*sqrt(1e25 + 1)/3e12", {"a": 2.0, "b": 0.5, "c": 1.0})
     found = derive(mine, free=["mish"]).start("free_mish")
     assert np.allclose(flat(found), [1, 1, 0], atol=1e-6)
     assert abs(float(found.moments.second) - 0.452342) < 1e-5
