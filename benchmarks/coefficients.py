@@ -96,6 +96,10 @@ POLYNOMIALS: dict[str, Polynomial] = {
         lambda s: s * mpmath.sqrt(s) / mpmath.atanh(mpmath.sqrt(s)) / 2,
         1e-8, 1 / 9, 3, "log(1 + z) = 2 v + v s P(s), v = z/(2 + z) <= 1/3, s = v^2; relative error",
     ),
+    "EXPM1": Polynomial(
+        lambda u: (mpmath.expm1(u) - u) / u**2 if u else mpmath.mpf("0.5"), lambda u: u**2 / mpmath.expm1(u),
+        -0.5, 0.5, 5, "exp(u) - 1 = u + u^2 P(u), -1/2 <= u <= 1/2; relative error",
+    ),
 }  # fmt: skip
 
 

@@ -9,20 +9,20 @@ from learnact.compiler.emit import coefficients
 from learnact.compiler.emit.layout import LINE
 
 REQUIRES: dict[str, tuple[str, ...]] = {
-    "_tanh": ("_rest", "_signed", "_polynomial", "TANH"),
-    "_sech2": ("_rest",),
-    "_logistic": ("_rest",),
+    "_tanh": ("_falling", "_rest", "_signed", "_polynomial", "TANH"),
+    "_sech2": ("_falling", "_rest", "_rest_slope"),
+    "_logistic": ("_rest", "_rest_slope"),
     "_sigmoid": ("_rest",),
     "_softplus": ("_polynomial", "ATANH"),
     "_erf": ("_signed", "_polynomial", "ERF", "ERFC"),
     "_raised_erf": (),
     "_gelu": ("_bell", "_polynomial", "GELU"),
     "_gelu_slope": ("_bell", "_polynomial", "GELU_SLOPE"),
-    "_expm1": ("_tanh", "_rest", "_signed", "_polynomial", "TANH"),
+    "_expm1": ("_polynomial", "EXPM1"),
 }
 """Helper -> all that it needs beside `_leave_to_torch`: helpers, and tables of `coefficients`."""
 
-TABLES = ("TANH", "ATANH", "ERF", "ERFC", "GELU", "GELU_SLOPE")
+TABLES = ("TANH", "ATANH", "ERF", "ERFC", "GELU", "GELU_SLOPE", "EXPM1")
 
 
 def elementary_context(called: Collection[str], *, sines: bool) -> dict[str, Any] | None:

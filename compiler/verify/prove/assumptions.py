@@ -31,6 +31,9 @@ FITTED = 6e-8
 EXACT = 1e-25
 """Of what is only written in another way."""
 
+WRITTEN = 1e-15
+"""Of what has a constant in it that is written as a double."""
+
 
 @dataclass(frozen=True)
 class Helper:
@@ -59,7 +62,7 @@ HELPERS: dict[str, Helper] = {
     "_sin_and_cos": Helper(BOTH, lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
     "_sin_and_cos_tile": Helper((KERNEL,), lambda u: (mpmath.sin(u), mpmath.cos(u)), 25000.0, REDUCTION),
     "_tanh": Helper(BOTH, lambda u: (mpmath.tanh(u),), 12.0, FITTED, relative=True),
-    "_sech2": Helper(BOTH, lambda u: (mpmath.sech(u) ** 2,), 40.0, EXACT, relative=True),
+    "_sech2": Helper(BOTH, lambda u: (mpmath.sech(u) ** 2,), 44.0, WRITTEN, relative=True),
     "_sech2_tile": Helper((KERNEL,), lambda u: (mpmath.sech(u) ** 2,), 40.0, EXACT, relative=True),
     "_logistic": Helper(BOTH, lambda u: (_sigmoid(u) * _sigmoid(-u),), 60.0, EXACT, relative=True),
     "_logistic_tile": Helper((KERNEL,), lambda u: (_sigmoid(u) * _sigmoid(-u),), 60.0, EXACT, relative=True),
