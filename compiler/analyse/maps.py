@@ -6,27 +6,28 @@ activation of Daniely et al. 2016), the length map q -> E[F(x)^2] with x ~ N(0, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import cache
+from itertools import islice, pairwise
 
 import numpy as np
 import sympy as sp
 
-from learnact.compiler.analyse.correlated import Correlated
-from learnact.compiler.analyse.double import Array, in_double, rounding
-from learnact.compiler.analyse.dual import c, dual, hermite_polynomial
+from learnact.compiler.analyse.double import Array, in_double
+from learnact.compiler.analyse.dual import hermite_polynomial
 from learnact.compiler.analyse.fixed_points import FixedPoint, bisected, judged
-from learnact.compiler.analyse.gains import CANCELLED, Gains, worked_out
+from learnact.compiler.analyse.gains import Gains, worked_out
 from learnact.compiler.analyse.length import Length
-from learnact.compiler.analyse.rule import integrals
+from learnact.compiler.analyse.paired import paired
 from learnact.compiler.analyse.slopes import around_kinks, jumps, slopes
+from learnact.compiler.analyse.tangent import Slope, kernels, slope_of
 from learnact.compiler.declare.constants import DIGITS, evaluate
 from learnact.compiler.declare.laws import Normal
 from learnact.compiler.declare.symbols import put, x
 from learnact.compiler.derive.expectation.expect import derivative, expect, kinks
 from learnact.compiler.derive.quantity import Quantity
-from learnact.errors import Contradiction, Divergent, NoClosedForm
+from learnact.errors import Divergent, NoClosedForm
 
 COEFFICIENTS = 9
 """Hermite coefficients that are worked out."""
@@ -37,17 +38,8 @@ DEPTHS = (1, 2, 5, 10, 20, 50, 100, 200)
 GRID = 4001
 """Correlations between which fixed points are looked for."""
 
-EXACT = 1e-13
-"""Error of a closed form that is evaluated in doubles."""
-
-AGREEMENT = 1e-9
-"""Largest difference between a closed form and quadrature, which reaches 1e-13."""
-
 FAR = 10_000
 """A kink where the density is below exp(-FAR) does nothing."""
-
-PROBE = 0.375
-"""The correlation, and its negative, at which both are compared."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +65,7 @@ class Maps:
     missing: Mapping[str, str] = field(default_factory=dict)  # attribute that is None -> why
     _correlation: Callable[[Array], Array] = field(repr=False, compare=False, default=np.asarray)  # C
     _length: Callable[[float], float] = field(repr=False, compare=False, default=float)  # the length map
+    _slope: Callable[[], Slope] | None = field(repr=False, compare=False, default=None)  # C', worked out when asked
 
     def correlation(self, of: float | Array) -> Array:
         """C at correlations `of`, an array of any shape or a number, in [-1, 1]."""
@@ -84,6 +77,35 @@ class Maps:
         for _ in range(layers):
             at = float(np.clip(self._correlation(np.array(at)), -1, 1))
         return at
+
+    def tangent(self, layers: int, correlation: float = 1.0) -> float:
+        """The neural tangent kernel Theta in units of sigma^2, of inputs of `correlation`.
+
+        It is that of so many hidden `layers`, 0 or more, and a linear one behind them, with the weights' variance that
+        keeps the length sigma^2, in NTK parametrization and without biases: `tangent(layers)` is Theta of an input
+        itself, `tangent(layers, c)/tangent(layers)` the kernel as a correlation.
+
+        Raises Divergent where F' has no second moment, NoClosedForm where its kinks are not known.
+        """
+        return correlation if layers == 0 else next(islice(self._kernels(correlation), layers - 1, None))
+
+    def tangents(self, correlation: float = 1.0) -> dict[int, float]:
+        """Depth, of DEPTHS, -> `tangent(depth, correlation)`. Raises as `tangent`."""
+        by_layer = enumerate(islice(self._kernels(correlation), DEPTHS[-1]), start=1)
+        return {depth: theta for depth, theta in by_layer if depth in DEPTHS}
+
+    @property
+    def tangent_error(self) -> float:
+        """Of the values of C' that go into the tangent kernel. Raises as `tangent`."""
+        return self._rise().error
+
+    def _kernels(self, begin: float) -> Iterator[float]:
+        return kernels(self._correlation, self._rise(), begin)
+
+    def _rise(self) -> Slope:
+        if self.slope_at_one is None or self._slope is None:
+            raise Divergent(f"{self.name} has no neural tangent kernel: {self.missing['slope_at_one']}")
+        return self._slope()
 
     def length(self, q: float) -> float:
         """E[F(x)^2] for x ~ N(0, q), q > 0; inf where it overflows."""
@@ -102,14 +124,7 @@ def maps_of(gains: Gains, function: sp.Expr, law: Normal) -> Maps:
     value = in_double(function)
     breaks = _kinks(function)
     missing: dict[str, str] = {}
-    closed, numeric = _correlation(function, law, value, breaks, second)
-    if closed is None:
-        mapped: Callable[[Array], Array] = lambda at: numeric(at) / float(second)  # noqa: E731
-        error = numeric.error / float(second)
-    else:
-        compiled = _in_numpy(closed)
-        mapped = lambda at: np.broadcast_to(np.asarray(compiled(at), float), np.shape(at))  # noqa: E731
-        error = _rounding(closed)
+    mapped = paired(function, law, breaks, second)
     slope_at_one = _scaled(gains.slope_second, sigma**2, second)
     if slope_at_one is None:
         missing["slope_at_one"] = gains.missing["slope_second"]
@@ -126,14 +141,14 @@ def maps_of(gains: Gains, function: sp.Expr, law: Normal) -> Maps:
         formula=gains.formula,
         law=law,
         second=second,
-        closed=closed,
-        error=error,
+        closed=mapped.closed,
+        error=mapped.error,
         at_zero=_ratio(_squared(gains.mean), second),
         slope_at_one=slope_at_one,
         bend_at_one=bend,
         kappa=kappa,
         hermite=tuple(worked_out(expect(function * hermite_polynomial(k, sigma), law)) for k in range(COEFFICIENTS)),
-        fixed_points=_fixed_points(mapped, error, slope_at_one),
+        fixed_points=_fixed_points(mapped, mapped.error, slope_at_one),
         iterates=_iterates(mapped),
         lengths=length.fixed_points(),
         lipschitz=gains.lipschitz,
@@ -141,48 +156,7 @@ def maps_of(gains: Gains, function: sp.Expr, law: Normal) -> Maps:
         missing=missing,
         _correlation=mapped,
         _length=length,
-    )
-
-
-def _correlation(
-    function: sp.Expr, law: Normal, value: Callable[[Array], Array], breaks: tuple[float, ...], second: Quantity
-) -> tuple[sp.Expr | None, Correlated]:
-    """C in closed form if there is one, compared with quadrature; and the quadrature of E[F(u) F(v)]."""
-    (_, mirrored), _ = integrals(law, lambda at: np.array([value(at) ** 2, value(at) * value(-at)]), breaks)
-    numeric = Correlated(value, float(law.std), breaks, float(second), float(mirrored))
-    whole = dual(function, law.std)
-    if whole is None:
-        if not numeric.resolved:
-            raise NoClosedForm(
-                f"{function} changes too often under {law} for its correlation map; give a smaller sigma"
-            )
-        return None, numeric
-    closed = whole / second.value
-    compiled = _in_numpy(closed)
-    allowed = AGREEMENT + CANCELLED * rounding(function, float(law.std))
-    due = {1.0: float(second), -1.0: float(mirrored)}
-    if numeric.resolved:
-        due[PROBE], due[-PROBE] = numeric.pair(PROBE)
-    for at, found in due.items():
-        if abs(float(compiled(at)) - found / float(second)) > allowed:
-            raise Contradiction(
-                f"C({at}) of {function} under {law} is {float(compiled(at)):.12g} in closed form and "
-                f"{found / float(second):.12g} by quadrature; this is a fault of the compiler"
-            )
-    return closed, numeric
-
-
-def _in_numpy(closed: sp.Expr) -> Callable[[Array | float], Array]:
-    """A function of correlations; numbers become doubles first, for NumPy takes no integer beyond 64 bits."""
-    compiled: Callable[[Array | float], Array] = sp.lambdify(c, sp.N(closed, DIGITS), "numpy")
-    return compiled
-
-
-def _rounding(closed: sp.Expr) -> float:
-    """Error of a closed form in doubles: at a small sigma its terms may cancel."""
-    compiled, places = _in_numpy(closed), (-0.99, -PROBE, 0.0625, PROBE, 0.99)
-    return max(
-        EXACT, *(2 * abs(float(compiled(at)) - float(evaluate(closed.xreplace({c: sp.Rational(at)})))) for at in places)
+        _slope=cache(lambda: slope_of(function, law, mapped, gains, bend is not None)),
     )
 
 

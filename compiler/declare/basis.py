@@ -36,10 +36,14 @@ def slope_of(symbol: sp.Symbol) -> sp.Symbol:
 
 @dataclass(frozen=True)
 class Basis:
-    """F = sum_i weights_i f_i(x), with the features f_i as a straight-line program (a recurrence, say)."""
+    """F = sum_i weights_i f_i(u), with the features f_i as a straight-line program (a recurrence, say).
+
+    u is x, or the multiple of x that `argument` gives.
+    """
 
     features: Callable[[Any], tuple[Feature, ...]]  # degree -> features, in order of evaluation
     weights: Callable[[SimpleNamespace, Any], Sequence[sp.Expr]]  # (parameters, degree) -> one per weighted feature
+    argument: Callable[[SimpleNamespace, Any], sp.Expr] | None = None  # (parameters, degree) -> u
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Parameters that must stay in a range: the module stores an unconstrained tensor, and F sees a function of it."""
+"""Parameters that stay in a range, for which the module stores an unconstrained tensor, and such that do not learn."""
 
 from __future__ import annotations
 
@@ -104,6 +104,17 @@ class Between:
 
 
 Constraint = Positive | Between
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A positive parameter that starts set and training leaves alone: the module holds it as a buffer.
+
+    So it is saved, copied and moved with the parameters, and is none of `parameters()`. `length` counts its entries,
+    1 or a function of the degree. F is differentiated by it like by any other: only the module keeps it from learning.
+    """
+
+    length: Length = 1
 
 
 def _require_number(bound: sp.Expr | int) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import sympy as sp
 
 from learnact.compiler.declare.basis import Basis, Feature, HingeFit, LinearFit, Values
-from learnact.compiler.declare.constraints import Constraint, Length, Positive
+from learnact.compiler.declare.constraints import Constraint, Fixed, Length, Positive
 from learnact.compiler.declare.grid import Cells, Grid, cells_of
 from learnact.compiler.declare.laws import Law, Normal
 from learnact.compiler.declare.names import Names, check_parameter
@@ -47,17 +47,17 @@ class Start:
 class Family:
     """A family of learnable activations for all degrees, as SymPy.
 
-    `parameters` maps each name to its length: 1, or a function of the degree; or to a constraint, `Positive()`, which
-    has a length too. `function(p, n)` is F at degree n as an expression in `x` and the parameters: `p.scale` is one
-    symbol (length 1), `p.coefficients` a list of symbols. Starts and fits give the parameters' own values; what the
-    module stores for a constrained one, `log_scale`, follows from them.
+    `parameters` maps each name to its length: 1, or a function of the degree; or to a constraint, `Positive()`, or to
+    `Fixed()` for a number that does not learn, which have a length too. `function(p, n)` is F at degree n as an
+    expression in `x` and the parameters: `p.scale` is one symbol (length 1), `p.coefficients` a list of symbols. Starts
+    and fits give the parameters' own values; what the module stores for a constrained one, `log_scale`, follows.
     `basis` or `grid`, if given, is a faster way to compute the same; the referee checks it against `function`. `fit`
     says how to fit gelu, relu, silu and tanh.
     """
 
     name: str  # an identifier; the SPEC begins with it
     title: str  # "Hermite polynomial": starts the generated docstring
-    parameters: Mapping[str, Length | Constraint]
+    parameters: Mapping[str, Length | Constraint | Fixed]
     function: Callable[[SimpleNamespace, Any], sp.Expr]
     starts: Mapping[str, Start]  # the first one is the default
     degrees: range | None = range(1, 13)  # None: the family has no degree
@@ -91,9 +91,9 @@ def constrained(name: str, constraint: Constraint) -> sp.Symbol:
 
 @dataclass(frozen=True)
 class ParameterVector:
-    """One learnable tensor of shape (length,), as the module stores it, and the declared parameter that it stands for.
+    """One tensor of shape (length,), as the module stores it, and the declared parameter that it stands for.
 
-    The two differ only under a constraint.
+    The two differ only under a constraint. It learns unless it is fixed.
     """
 
     name: str  # of the stored tensor
@@ -102,6 +102,7 @@ class ParameterVector:
     constraint: Constraint | None = None
     declared: str = ""  # the parameter's name in the declaration
     values: tuple[sp.Symbol, ...] = ()  # the parameter's entries there
+    fixed: bool = False  # whether the module holds it as a buffer
 
     @property
     def meaning(self) -> dict[sp.Symbol, sp.Expr]:
@@ -109,6 +110,11 @@ class ParameterVector:
         if self.constraint is None:
             return {}
         return {v: self.constraint.value(s) for v, s in zip(self.values, self.symbols, strict=True)}
+
+    @property
+    def whole(self) -> sp.Expr | None:
+        """The declared parameter, as a function of a symbol that is called like the stored tensor; None if it is it."""
+        return self.constraint.value(sp.Symbol(self.name, real=True)) if self.constraint else None
 
 
 @dataclass(frozen=True)
@@ -174,12 +180,13 @@ class Activation:
 
     @cached_property
     def parameters(self) -> tuple[ParameterVector, ...]:
-        """The learnable tensors in declared order. Raises BadDeclaration."""
+        """The stored tensors in declared order. Raises BadDeclaration."""
         return tuple(self._vector(name, declared) for name, declared in self.family.parameters.items())
 
-    def _vector(self, name: str, declared: Length | Constraint) -> ParameterVector:
+    def _vector(self, name: str, declared: Length | Constraint | Fixed) -> ParameterVector:
         constraint = declared if isinstance(declared, Constraint) else None
-        length = declared.length if isinstance(declared, Constraint) else declared
+        fixed = isinstance(declared, Fixed)
+        length = declared.length if isinstance(declared, Constraint | Fixed) else declared
         entries = length(self.degree or 0) if callable(length) else length
         if type(entries) is not int or entries < 1 or (entries > 1 and not callable(length)):
             raise BadDeclaration(
@@ -191,9 +198,10 @@ class Activation:
             return [f"{vector}_{k}" for k in range(entries)] if callable(length) else [vector]
 
         stored = f"{constraint.prefix}_{name}" if constraint else name
-        symbols = tuple(sp.Symbol(entry, real=True) for entry in entry_names(stored))
+        known = {"positive": True} if fixed else {"real": True}
+        symbols = tuple(sp.Symbol(entry, **known) for entry in entry_names(stored))
         values = tuple(constrained(entry, constraint) for entry in entry_names(name)) if constraint else symbols
-        return ParameterVector(stored, symbols, not callable(length), constraint, name, values)
+        return ParameterVector(stored, symbols, not callable(length), constraint, name, values, fixed)
 
     @cached_property
     def symbols(self) -> tuple[sp.Symbol, ...]:
@@ -246,6 +254,20 @@ class Activation:
             )
 
     @cached_property
+    def argument(self) -> sp.Expr:
+        """What the features are functions of, in x and the parameters: x itself unless the basis says otherwise.
+
+        Raises BadDeclaration for an argument that is no multiple of x.
+        """
+        if not self.family.basis or not self.family.basis.argument:
+            return x
+        with declared_code(f"{self.names.spec}: the argument of the basis fails"):
+            u = sp.sympify(self.family.basis.argument(self.namespace, self.degree))
+        if u.diff(x).has(x) or (u / x).has(x):
+            raise BadDeclaration(f"{self.names.spec}: the argument of a basis is a multiple of x, found {u}")
+        return u
+
+    @cached_property
     def grid(self) -> Cells | None:
         """The grid at this degree, in terms of what is stored; None without one. Raises BadDeclaration."""
         grid = self.family.grid
@@ -288,9 +310,13 @@ class Activation:
             raise BadDeclaration(f"{self.names.spec}: values for {sorted(values)}, parameters are {names}")
         pairs = self.assign({v.name: values[v.declared] for v in self.parameters})
         for vector in self.parameters:
-            if vector.constraint is not None:
-                for symbol, entry in zip(vector.symbols, vector.values, strict=True):
+            for symbol, entry in zip(vector.symbols, vector.values, strict=True):
+                if vector.constraint is not None:
                     pairs[symbol] = self._stored(entry, vector.constraint, pairs[symbol])
+                elif vector.fixed and not put(pairs[symbol], PLAIN).is_positive:
+                    raise BadDeclaration(
+                        f"{self.names.spec}: {entry} is fixed and must be positive, found the value {pairs[symbol]}"
+                    )
         return pairs
 
     def _stored(self, entry: sp.Symbol, constraint: Constraint, value: sp.Expr) -> sp.Expr:
@@ -352,11 +378,12 @@ class Activation:
         """The whole declaration as text, equal exactly when the declaration is; digests are taken of it."""
         lines = [self.names.spec, self.names.cls, self.family.title, self.family.formula, self.family.domain]
         lines += [self.family.reference, str(self.family.law)]
-        lines += [f"{v.name} {len(v.symbols)} {v.scalar}" for v in self.parameters]
+        lines += [f"{v.name} {len(v.symbols)} {v.scalar}{' fixed' * v.fixed}" for v in self.parameters]
         lines += [f"{symbol} is {sp.srepr(expr)}" for symbol, expr in self.meaning.items()]
         lines.append(sp.srepr(self.function))
         lines += [f"{f.symbol} {sp.srepr(f.value)} {sp.srepr(f.slope)} {f.weighted}" for f in self.features]
         lines += [sp.srepr(w) for w in self.weights]
+        lines += [f"basis of {sp.srepr(self.argument)}"] if self.argument != x else []
         lines += [self.grid.canonical] if self.grid else []
         for name, start in self.family.starts.items():
             values = self.start_values(name)

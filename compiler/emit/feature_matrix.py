@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.emit.layout import wrapped
 from learnact.compiler.emit.printer import number
 from learnact.compiler.emit.torch_printer import CALLS, TorchPrinter
@@ -18,6 +19,7 @@ def feature_matrix_context(program: Program) -> dict[str, Any] | None:
         return None
     weights, targets, factors = zip(*matrix.slopes, strict=True) if matrix.slopes else ((), (), ())
     return {
+        "rate": program.activation.argument != x,
         "signature": wrapped("def _features(", ["x", *(s.name for s in matrix.order)], "):"),
         "steps": [_line(row) for row in matrix.steps],
         "scales": wrapped("SCALES = (", [*map(number, matrix.scales)], ",)" if len(matrix.order) == 1 else ")"),

@@ -122,7 +122,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "documentation": documentation(derivation),
         "moments": [moments_row(s) for s in derivation.starts],
         "starts": [start_rows(s) for s in derivation.starts],
-        "parameters": list(parameters.items()),
+        "parameters": [(v.name, len(v.symbols), v.fixed) for v in activation.parameters],
         "domain": family.domain,
         "lean": slim,
         "call": wrapped(

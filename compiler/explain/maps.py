@@ -15,7 +15,7 @@ from learnact.compiler.derive.quantity import Quantity
 from learnact.compiler.explain import formats
 from learnact.compiler.explain.gains import number
 from learnact.compiler.explain.plot import FORMATS, METADATA, empty_figure
-from learnact.errors import LearnactError
+from learnact.errors import Divergent, LearnactError, NoClosedForm
 
 LABELS = {
     "at_zero": ("C(0)", "E[F]^2/E[F^2]"),
@@ -57,6 +57,7 @@ def plain(m: Maps) -> str:
     lines.append(f"    {'layers':<12}" + "".join(f"{depth:>9}" for depth in DEPTHS))
     for begin in STARTS:
         lines.append(f"    from {begin:<7g}" + "".join(f"{round(m.after(d, begin), 5) + 0.0:>9.5f}" for d in DEPTHS))
+    lines += ["", *_tangent_rows(m)]
     lines += ["", "  fixed points of C on [-1, 1]", *_points(m.fixed_points, "every c")]
     lines += ["  fixed points of the length map q -> E[F(x)^2], x ~ N(0, q)", *_points(m.lengths, "every q")]
     lines += ["", "  Hermite coefficients, F(sigma z) = sum_k a_k He_k(z)/sqrt(k!)"]
@@ -76,11 +77,36 @@ def data(m: Maps) -> dict[str, Any]:
         **{name: number(getattr(m, name)) for name in LABELS},
         "trend": m.trend,
         "iterates": {str(depth): c for depth, c in m.iterates.items()},
+        "tangent": _tangent_data(m),
         "fixed_points": _point_data(m.fixed_points),
         "length_fixed_points": _point_data(m.lengths),
         "hermite": [number(q) for q in m.hermite],
         "missing": dict(m.missing),
     }
+
+
+def _tangent_rows(m: Maps) -> list[str]:
+    """The neural tangent kernel by depth, or why there is none."""
+    head = "  neural tangent kernel by depth, Theta' = Theta C'(c) + C(c), in units of sigma^2"
+    try:
+        table = {begin: m.tangents(begin) for begin in (1.0, *STARTS)}
+    except (Divergent, NoClosedForm) as err:
+        return [head, f"    none: {err}"]
+    lines = [f"{head}; C' +- {m.tangent_error:.1g}"]
+    lines.append(f"    {'layers':<12}" + "".join(f"{depth:>11}" for depth in DEPTHS))
+    for begin, kernel in table.items():
+        cells = (f"{round(kernel[depth], 10) + 0.0:>11.4g}" for depth in DEPTHS)
+        lines.append(f"    from {begin:<7g}" + "".join(cells))
+    return lines
+
+
+def _tangent_data(m: Maps) -> dict[str, Any] | None:
+    try:
+        table = {f"{begin:g}": m.tangents(begin) for begin in (1.0, *STARTS)}
+        finite = {b: {str(d): v if np.isfinite(v) else None for d, v in k.items()} for b, k in table.items()}
+        return {"error": m.tangent_error, "from": finite}
+    except (Divergent, NoClosedForm):
+        return None
 
 
 def picture(m: Maps, suffix: str) -> bytes:
@@ -151,8 +177,37 @@ def page() -> str:
         ]
         kind = "closed" if m.closed is not None else "numeric"
         lines.append(f"| `{name}` | {kind} | " + " | ".join(columns) + " |")
-    lines += ["", "c_k: the correlation after k layers of inputs at right angles. Marginal fixed points count as none."]
+    lines += [
+        "",
+        "c_k: the correlation after k layers of inputs at right angles. Marginal fixed points count as none.",
+        "",
+        *_tangent_page(),
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _tangent_page() -> list[str]:
+    """The neural tangent kernels of the page."""
+    lines = [
+        "## Neural tangent kernel",
+        "",
+        "Theta_0 = c_0, Theta_(l+1) = Theta_l C'(c_l) + C(c_l), c_(l+1) = C(c_l) (Jacot et al. 2018, arXiv:1806.07572;",
+        "Lee et al. 2019, arXiv:1902.06720), in units of sigma^2: weights are sqrt(sigma^2/(E[F^2] fan_in)) times",
+        "parameters of variance 1, so that every length stays sigma^2; there are no biases, all layers learn, and",
+        'Theta_l is that of l hidden layers and a linear one. In Python `maps("gelu").tangent(layers, correlation)`.',
+        "C' is a closed form where C is one, else quadrature with a stated error. Theta of an input itself is l + 1",
+        "where C'(1) = 1, and grows like C'(1)^l above it. Below, after l layers: Theta of an input itself, and in",
+        "brackets which share of it inputs at right angles have: near 1 gradient descent hardly tells inputs apart,",
+        "near 0 nothing that is learned of one carries over to another.",
+        "",
+        "| FUNCTION | 1 | 10 | 50 | 200 |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for name in SHOWN:
+        own, across = (shown(name).tangents(begin) for begin in (1.0, 0.0))
+        cells = (f"{own[k]:.4g} ({abs(across[k] / own[k]):.3f})" for k in (1, 10, 50, 200))
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _tidy(q: Quantity) -> Quantity:

@@ -57,6 +57,8 @@ def index(families: list[Family]) -> str:
         "`scaled_NAME`, as in `scaled_xielu`, is `scale f(stretch x) + offset` of a classical function or of a family",
         "that has no gain of its own: its start `balanced` keeps both second moments at any sigma. `residual_NAME:n`,",
         "as in `residual_gelu:3`, is a classical function plus a Hermite polynomial of degree n that starts at 0.",
+        "`stretched_NAME`, as in `stretched_hermite:5`, is `unit f(x/unit)` of a family; `unit` is a buffer that",
+        "starts set to sigma and nothing learns, so that coefficients for a small sigma do not cancel.",
     ]
     return "\n".join(lines) + "\n"
 

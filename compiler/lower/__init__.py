@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from learnact.compiler.declare.spec import Activation
-from learnact.compiler.lower.basis import lower_basis
+from learnact.compiler.declare.symbols import x
+from learnact.compiler.lower.basis import lower_basis, of_argument
 from learnact.compiler.lower.feature_matrix import lower_feature_matrix
 from learnact.compiler.lower.general import lower_general
 from learnact.compiler.lower.grid import lower_grid
@@ -20,8 +21,10 @@ def lower(activation: Activation) -> Program:
         passes = [("grid", forward.operations + backward.operations)]
     elif activation.features:
         inputs, forward, backward = lower_basis(activation)
-        passes = [("basis", forward.operations + backward.operations)]
         feature_matrix = lower_feature_matrix(activation, inputs, backward.results[1:])
+        if activation.argument != x:
+            inputs, forward, backward = of_argument(activation, inputs, forward, backward)
+        passes = [("basis", forward.operations + backward.operations)]
     else:
         inputs, forward, backward, smooth, passes = lower_general(activation)
         passes.append(("share", forward.operations + backward.operations))

@@ -14,6 +14,7 @@ import sympy as sp
 
 from learnact.compiler.declare.basis import Feature
 from learnact.compiler.declare.spec import Activation
+from learnact.compiler.declare.symbols import put, x
 from learnact.compiler.lower.names import Fresh
 from learnact.compiler.lower.program import Block, Input, Statement
 from learnact.errors import BadDeclaration
@@ -42,13 +43,43 @@ def lower_basis(activation: Activation) -> tuple[tuple[Input, ...], Block, Block
     return inputs, forward, backward
 
 
+def of_argument(
+    activation: Activation, inputs: tuple[Input, ...], forward: Block, backward: Block
+) -> tuple[tuple[Input, ...], Block, Block]:
+    """The same functions of rate x in place of x, with the rate, worked out before, as the last input.
+
+    Raises BadDeclaration where the basis' argument holds parameters of several entries.
+    """
+    rate = activation.argument / x
+    single = {v.values[0]: v for v in activation.parameters if len(v.symbols) == 1}
+    if several := sorted(map(str, rate.free_symbols - single.keys())):
+        raise BadDeclaration(f"{activation.names.spec}: {several[0]} in the argument of the basis is one of several")
+    names = {s: sp.Symbol(v.name, real=True) if v.whole is None else v.whole for s, v in single.items()}
+    taken = [*(v.name for v in activation.parameters), *(v.declared for v in activation.parameters)]
+    taken += [n for i in inputs for n in (i.name, *(e.name for e in i.entries))]
+    taken += [s.target.name for block in (forward, backward) for s in block.statements]
+    fresh = Fresh(taken)
+    u, r, rise, name = (fresh.numbered(stem) for stem in ("u", "r", "rise", "rate"))
+
+    def placed(block: Block) -> list[Statement]:
+        return [Statement(u, r * x), *(Statement(s.target, s.value.xreplace({x: u})) for s in block.statements)]
+
+    slope, *partials = (e.xreplace({x: u}) for e in backward.results)
+    return (
+        (*inputs, Input(name.name, put(rate, names), (r,))),
+        Block(tuple(placed(forward)), tuple(e.xreplace({x: u}) for e in forward.results)),
+        Block((*placed(backward), Statement(rise, slope)), (r * rise, *partials, rise * x)),
+    )
+
+
 def _vectors(activation: Activation, weighted: Sequence[Feature]) -> tuple[tuple[Input, ...], list[list[Feature]]]:
-    """Group weights that are one expression of whole parameter vectors, entry by entry."""
+    """Group weights that are one expression of whole parameter vectors, entry by entry; single entries serve all."""
     place = {s: (v.name, k) for v in activation.parameters for k, s in enumerate(v.symbols)}
     lengths = {v.name: len(v.symbols) for v in activation.parameters}
     groups: dict[sp.Expr, list[tuple[int, Feature, sp.Expr]]] = {}
     for weight, feature in zip(activation.weights, weighted, strict=True):
-        indices = {place[s][1] for s in weight.free_symbols}
+        held = {place[s] for s in weight.free_symbols}
+        indices = {k for name, k in held if lengths[name] > 1} or {k for _, k in held}
         if len(indices) != 1:
             raise BadDeclaration(f"{activation.names.spec}: the weight {weight} mixes entries of different index")
         factor, rest = weight.as_coeff_Mul()
@@ -57,7 +88,7 @@ def _vectors(activation: Activation, weighted: Sequence[Feature]) -> tuple[tuple
     fresh = Fresh([*lengths, *(f.symbol.name for f in activation.features)])
     inputs = []
     for pattern, members in groups.items():
-        if [k for k, _, _ in members] != list(range(lengths[min(s.name for s in pattern.free_symbols)])):
+        if [k for k, _, _ in members] != list(range(max(lengths[s.name] for s in pattern.free_symbols))):
             raise BadDeclaration(f"{activation.names.spec}: the weights {pattern} must use every entry, in order")
         stem = re.sub(r"\d+$", "", members[0][1].symbol.name) or "feature"
         factors = tuple(c for _, _, c in members)

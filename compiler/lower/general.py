@@ -42,8 +42,7 @@ def lower_general(activation: Activation) -> Lowered:
     for v in activation.parameters:
         entries = v.values if v.scalar else fresh.letter(len(v.values))
         renamed |= dict(zip(v.values, entries, strict=True))
-        value = v.constraint.value(sp.Symbol(v.name, real=True)) if v.constraint else None
-        inputs.append(Input(v.declared, value, entries, keys=keys.get(v.name, "")))
+        inputs.append(Input(v.declared, v.whole, entries, keys=keys.get(v.name, "")))
     smooth = None if pieces == exprs[0] else _shared((pieces.xreplace(renamed),), fresh)
     exprs = tuple(e.xreplace(renamed) for e in exprs)
     return tuple(inputs), _shared(exprs[:1], fresh), _shared(exprs[1:], fresh), smooth, report

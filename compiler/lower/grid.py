@@ -23,11 +23,9 @@ def lower_grid(activation: Activation, cells: Cells) -> Lowered:
     for v in activation.parameters[:-1]:
         entries = v.values if v.scalar else fresh.letter(len(v.values))
         renamed |= dict(zip(v.values, entries, strict=True))
-        value = v.constraint.value(sp.Symbol(v.name, real=True)) if v.constraint else None
-        inputs.append(Input(v.declared, value, entries))
+        inputs.append(Input(v.declared, v.whole, entries))
     vector = activation.parameters[-1]
-    whole = vector.constraint.value(sp.Symbol(vector.name, real=True)) if vector.constraint else None
-    inputs.append(Input(vector.declared, whole, ()))
+    inputs.append(Input(vector.declared, vector.whole, ()))
     place, start, below, above, t = (fresh.numbered(stem) for stem in ("place", "start", "below", "above", "t"))
     powers = fresh.letter(len(cells.blends))
     slopes = None if cells.slopes is None else tuple(e.xreplace(renamed) for e in cells.slopes)

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from learnact.compiler import families
 from learnact.compiler.declare.spec import Activation, Family
-from learnact.compiler.resolve import residual, scaled
+from learnact.compiler.resolve import residual, scaled, stretched
 from learnact.compiler.resolve.classical import classical_family, classical_function, classical_names
 from learnact.compiler.resolve.paths import split
 from learnact.compiler.resolve.plugins import family_among, family_at, is_import_path, plugin, plugin_names
@@ -33,6 +33,7 @@ def is_family(name: str) -> bool:
     """Whether `family` knows the name; nothing of a plugin is imported."""
     plain = name.removeprefix(scaled.PREFIX)
     named = plain in (*family_names(), *classical_names())
+    named = named or name.removeprefix(stretched.PREFIX) in family_names()
     return named or (name.startswith(residual.PREFIX) and name.removeprefix(residual.PREFIX) in classical_names())
 
 
@@ -40,8 +41,8 @@ def family(name: str) -> Family:
     """The family of this name: a classical function, a shipped family, a plugin's, in this order, or a form of one.
 
     `scaled_NAME` is scale f(stretch x) + offset of any of them without a gain of its own; `residual_NAME` a classical
-    function with a learned Hermite correction. Raises UnknownName, and BadDeclaration for a plugin that does not work
-    and a family that cannot be scaled.
+    function with a learned Hermite correction; `stretched_NAME` unit f(x/unit) of a family, unit fixed. Raises
+    UnknownName, and BadDeclaration for a plugin that does not work and a family that cannot be scaled or stretched.
     """
     if name in classical_names():
         return classical_family(name)
@@ -51,6 +52,8 @@ def family(name: str) -> Family:
         return plugin(name)
     if name.startswith(scaled.PREFIX):
         return scaled.scaled(family(name.removeprefix(scaled.PREFIX)))
+    if name.startswith(stretched.PREFIX) and (plain := name.removeprefix(stretched.PREFIX)) in family_names():
+        return stretched.stretched(family(plain))
     if name.startswith(residual.PREFIX):
         plain = name.removeprefix(residual.PREFIX)
         return residual.residual(plain, classical_function(plain))

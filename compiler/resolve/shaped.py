@@ -150,7 +150,7 @@ def _line(activation: Activation, base: Start) -> sp.Symbol | None:
     entries = _entries(activation, base, activation.family.law)
     for vector in activation.parameters:
         for entry in vector.values:
-            if vector.constraint is not None:
+            if vector.constraint is not None or vector.fixed:
                 continue
             slope = sp.diff(activation.written, entry)
             if not slope.has(entry) and not (put(slope, entries) / x).has(x, shift):

@@ -93,6 +93,7 @@ def _checked(subject: Subject, cases: Sequence[Case], batches: Sequence[int], *,
         torch._dynamo.reset()
         counter = CompileCounterWithBackend(case.backend)
         module = subject.make(case.channels, channel_dim=1 if case.channels > 1 else -1)  # fp32, as in mixed precision
+        subject.held(module, learning=True)
         compiled = Compiled(subject, case, module, torch.compile(module, backend=counter, fullgraph=True))
         for batch in batches:
             compiled.ask(next(_questions(subject, case, brief)), batch, ledger, infer=False)
@@ -200,7 +201,7 @@ class Compiled:
         """Give the parameters these values, rounded; what they are then."""
         with torch.no_grad():
             for parameter, values in zip(
-                self.module.parameters(), self.subject.channels(columns, torch.float32), strict=True
+                self.subject.held(self.module), self.subject.channels(columns, torch.float32), strict=True
             ):
                 parameter.copy_(values.reshape(parameter.shape))
         return [tuple(float(np.float32(v)) for v in column) for column in columns]
@@ -217,5 +218,5 @@ class Compiled:
         leaf = x.clone().requires_grad_()
         out = self.call(leaf)
         expect(out.dtype == x.dtype, f"{x.dtype} in, {out.dtype} out of the compiled module")
-        slope, *gradients = torch.autograd.grad(out, [leaf, *self.module.parameters()], cotangent)
+        slope, *gradients = torch.autograd.grad(out, [leaf, *self.subject.held(self.module)], cotangent)
         return out.detach(), slope, gradients

@@ -51,14 +51,14 @@ def _raises(kind: type[Exception], what: str, call: object) -> None:
 
 
 def check_state_dict(subject: Subject) -> Finding:
-    """A state_dict loaded into a module with another start gives equal outputs; its keys are the parameters."""
+    """A state_dict loaded into a module with another start gives equal outputs; its keys: parameters, then buffers."""
     for channels in subject.counts(CHANNELS):
         source = _moved(subject, channels)
         buffer = io.BytesIO()
         torch.save(source.state_dict(), buffer)
         buffer.seek(0)
         state = torch.load(buffer, weights_only=True)
-        names = [v.name for v in subject.activation.parameters]
+        names = [v.name for v in sorted(subject.activation.parameters, key=lambda v: v.fixed)]
         expect(list(state) == names, f"state has the keys {list(state)}, parameters are {names}")
         target = subject.make(channels, init=list(subject.starts)[-1])
         target.load_state_dict(state)
@@ -74,7 +74,7 @@ def check_deepcopy(subject: Subject) -> Finding:
     before = source(x)
     expect(torch.equal(before, twin(x)), "the copy computes something else")
     with torch.no_grad():
-        for parameter in twin.parameters():
+        for parameter in subject.held(twin):
             parameter.add_(1.0)
     expect(torch.equal(before, source(x)), "moving the copy's parameters moves the original")
     return kept("independent")
@@ -84,7 +84,7 @@ def _moved(subject: Subject, channels: int) -> torch.nn.Module:
     """A module away from its start."""
     module = subject.make(channels)
     with torch.no_grad():
-        for k, parameter in enumerate(module.parameters()):
+        for k, parameter in enumerate(subject.held(module)):
             parameter.add_(
                 torch.tensor(points.rng(710 + k).normal(scale=0.1, size=parameter.shape)).to(parameter.dtype)
             )
@@ -99,7 +99,7 @@ def check_purity(subject: Subject) -> Finding:
             module = subject.make(channels, dtype=dtype)
             x = _x((5, CHANNELS), dtype).requires_grad_()
             g = _x((5, CHANNELS), dtype)
-            watched = {"the input": x, "the incoming gradient": g, **dict(module.named_parameters())}
+            watched = {"the input": x, "the incoming gradient": g, **module.state_dict(keep_vars=True)}
             before = {k: (t._version, t.detach().clone()) for k, t in watched.items()}
             runs = []
             for _ in range(2):

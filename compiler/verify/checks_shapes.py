@@ -118,17 +118,18 @@ def check_channels(subject: Subject) -> Finding:
         cotangent = random(shape, 621)
         parameters = subject.channels(columns, torch.float64)
         module = subject.cls(CHANNELS, channel_dim=axis, dtype=torch.float64)
+        held = subject.held(module, learning=True)
         with torch.no_grad():
-            for mine, given in zip(module.parameters(), parameters, strict=True):
+            for mine, given in zip(held, parameters, strict=True):
                 mine.copy_(given)
-        for who, out, held in (
+        for who, out, tensors in (
             ("function", subject.function(x, *parameters, channel_dim=axis), parameters),
-            ("class", module(x), list(module.parameters())),
+            ("class", module(x), held),
         ):
             label = f"{who}, shape {shape}, channel_dim {axis}"
             expect(out.shape == x.shape, f"{label}: output of shape {tuple(out.shape)}")
-            slope, *gradients = torch.autograd.grad(out, [x, *held], cotangent)
-            for p, g in zip(held, gradients, strict=True):
+            slope, *gradients = torch.autograd.grad(out, [x, *tensors], cotangent)
+            for p, g in zip(tensors, gradients, strict=True):
                 expect(g.shape == p.shape, f"{label}: parameter gradient of shape {tuple(g.shape)}")
             for c, values in enumerate(columns):
                 part = [t.select(axis, c) for t in (x, out, cotangent, slope)]

@@ -85,16 +85,17 @@ def check_reset_parameters(subject: Subject) -> Finding:
             for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
                 module = subject.make(channels, init=start, dtype=dtype, device="meta")
                 module.reset_parameters()
-                expect(all(p.is_meta for p in module.parameters()), f"{start}: parameters on meta do not stay there")
+                expect(all(t.is_meta for t in subject.held(module)), f"{start}: parameters on meta do not stay there")
                 module.to_empty(device="cpu")
-                held = list(module.parameters())
+                held = subject.held(module)
                 with torch.no_grad():
                     for parameter in held:
                         parameter.fill_(torch.nan)
                 memory = [p.data_ptr() for p in held]
                 module.reset_parameters()
-                same = all(p is q for p, q in zip(module.parameters(), held, strict=True))
-                same = same and memory == [p.data_ptr() for p in held] and all(p.requires_grad for p in held)
+                same = all(p is q for p, q in zip(subject.held(module), held, strict=True))
+                same = same and memory == [p.data_ptr() for p in held]
+                same = same and all(p.requires_grad for p in module.parameters())
                 expect(same, f"{start}: reset_parameters makes new parameters")
                 for parameter, values in zip(held, printed, strict=True):
                     wanted = values.to(dtype) if channels == 1 else values.to(dtype)[:, None].expand(-1, channels)
@@ -111,7 +112,7 @@ class _Called(nn.Module):
     def __init__(self, subject: Subject, channels: int) -> None:
         super().__init__()
         self.subject = subject
-        self.held = nn.ParameterList(subject.make(channels, dtype=torch.float64).parameters())
+        self.held = nn.ParameterList(subject.held(subject.make(channels, dtype=torch.float64)))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.subject.function(x + 0.0, *self.held, **({} if self.subject.fixed else {"channel_dim": 1}))

@@ -41,7 +41,7 @@ def check_imports(subject: Subject) -> Finding:
 
 
 def check_names(subject: Subject) -> Finding:
-    """File, class, function, their signatures and attributes; parameters' names, shapes, dtypes and devices."""
+    """File, class, function, signatures, attributes; parameters' and buffers' names, shapes, dtypes and devices."""
     activation, cls = subject.activation, subject.cls
     names = activation.names
     expect(subject.path.stem == names.slug, f"the file is called {subject.path.name}, not {names.slug}.py")
@@ -90,20 +90,23 @@ def _attributes(subject: Subject, starts: tuple[str, ...]) -> None:
 
 
 def _parameters(subject: Subject, channels: int, dtype: torch.dtype) -> None:
-    placed = {p.device.type for p in subject.cls(channels, device="meta", dtype=dtype).parameters()}
+    placed = {t.device.type for t in subject.held(subject.cls(channels, device="meta", dtype=dtype))}
     expect(placed == {"meta"}, f"device='meta' places parameters on {', '.join(sorted(placed))}")
     for start in subject.module.STARTS:
         module = subject.cls(channels, init=start, dtype=dtype)
-        found = {k: tuple(p.shape) for k, p in module.named_parameters()}
         shape = (channels,) if channels > 1 else ()
-        wanted = {v.name: (len(v.symbols), *shape) for v in subject.activation.parameters}
-        expect(
-            list(found.items()) == list(wanted.items()), f"parameters for {channels} channels: {found}, not {wanted}"
-        )
-        expect(not list(module.buffers()), "the module has buffers")
-        for name, parameter in module.named_parameters():
+        for fixed, tensors in ((False, module.named_parameters()), (True, module.named_buffers())):
+            found = {k: tuple(t.shape) for k, t in tensors}
+            wanted = {v.name: (len(v.symbols), *shape) for v in subject.activation.parameters if v.fixed == fixed}
+            kind = "buffers" if fixed else "parameters"
             expect(
-                parameter.dtype == dtype and parameter.requires_grad, f"{name} is {parameter.dtype}, learnable or not"
+                list(found.items()) == list(wanted.items()), f"{kind} for {channels} channels: {found}, not {wanted}"
+            )
+        for vector, parameter in zip(subject.activation.parameters, subject.held(module), strict=True):
+            name = vector.name
+            expect(
+                parameter.dtype == dtype and parameter.requires_grad != vector.fixed,
+                f"{name} is {parameter.dtype}, learnable or not",
             )
             printed = torch.tensor(subject.module.STARTS[start][name], dtype=torch.float64).to(dtype)
             every = parameter.detach().reshape(len(printed), -1)
@@ -118,9 +121,9 @@ def check_degree(subject: Subject) -> Finding:
         truth = subject.oracle(probes, setting.values, exact=True).value
         module = subject.make(dtype=torch.float64)
         with torch.no_grad():
-            for parameter, values in zip(module.parameters(), subject.split(setting.values), strict=True):
+            for parameter, values in zip(subject.held(module), subject.split(setting.values), strict=True):
                 parameter.copy_(torch.tensor(values, dtype=torch.float64))
-        found = {"function": subject.function(x, *module.parameters()), "class": module(x)}
+        found = {"function": subject.function(x, *subject.held(module)), "class": module(x)}
         for who, value in found.items():
             ledger.compare(
                 truth.error(double(value)), tolerances.DEGREE * truth.scale, f"{who}, {setting.name}", probes

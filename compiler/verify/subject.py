@@ -89,6 +89,11 @@ class Subject:
         """A module of the emitted class; one without parameters takes neither channels nor options."""
         return self.cls() if self.fixed else self.cls(channels, **options)
 
+    def held(self, module: Any, *, learning: bool = False) -> list[Tensor]:
+        """The module's tensors in declared order, buffers too; `learning` asks those for gradients as well."""
+        tensors = [getattr(module, vector.name) for vector in self.activation.parameters]
+        return [t.requires_grad_() if learning else t for t in tensors]
+
     def counts(self, channels: int) -> tuple[int, ...]:
         """Numbers of channels that a check tries: 1 and this one, where there are parameters that may have channels."""
         return (1,) if self.fixed else tuple(dict.fromkeys((1, channels)))

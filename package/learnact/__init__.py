@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from learnact.compiler.analyse.maps import Maps
     from learnact.compiler.api import derive, emit, frozen_expression, load, lower, start, verify, verify_against
     from learnact.compiler.declare.basis import Basis, Feature, HingeFit, LinearFit
-    from learnact.compiler.declare.constraints import Between, Positive
+    from learnact.compiler.declare.constraints import Between, Fixed, Positive
     from learnact.compiler.declare.grid import Grid, Hinge
     from learnact.compiler.declare.laws import Arcsine, Exponential, Law, Normal, Uniform
     from learnact.compiler.declare.spec import Activation, Family, Start
@@ -51,6 +51,7 @@ __all__ = [
     "Exponential",
     "Family",
     "Feature",
+    "Fixed",
     "Gains",
     "Grid",
     "Hinge",
@@ -106,7 +107,7 @@ _MODULES = {
     "compiler.analyse.ask": ("gain", "maps"),
     "compiler.analyse.gains": ("Gains",),
     "compiler.analyse.maps": ("Maps",),
-    "compiler.declare.constraints": ("Between", "Positive"),
+    "compiler.declare.constraints": ("Between", "Fixed", "Positive"),
     "compiler.declare.laws": ("Arcsine", "Exponential", "Law", "Normal", "Uniform"),
     "compiler.declare.basis": ("Basis", "Feature", "HingeFit", "LinearFit"),
     "compiler.declare.grid": ("Grid", "Hinge"),

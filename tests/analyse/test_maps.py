@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import math
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sympy as sp
+import torch
 from numpy.polynomial.hermite_e import hermegauss
 
 from learnact import maps
-from learnact.compiler.analyse import maps as room
+from learnact.compiler.analyse import paired, tangent
 from learnact.compiler.analyse.double import in_double
 from learnact.compiler.analyse.dual import c, dual
 from learnact.compiler.analyse.maps import Maps
 from learnact.compiler.analyse.subject import subject_of
 from learnact.compiler.declare.laws import Normal
+from learnact.compiler.declare.symbols import x
 from learnact.compiler.explain import maps as explained
 from learnact.errors import BadTarget, Contradiction, Divergent, LearnactError, NoClosedForm
 
@@ -129,9 +132,92 @@ def test_fixed_points_iterates_and_lengths() -> None:
 
 def test_a_wrong_closed_form_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     for planted in (lambda whole: whole + c * (1 - c) / 10**6, lambda whole: whole * 1.000001):
-        monkeypatch.setattr(room, "dual", lambda f, s, p=planted: p(dual(f, s)))
+        monkeypatch.setattr(paired, "dual", lambda f, s, p=planted: p(dual(f, s)))
         with pytest.raises(Contradiction, match="closed form"):
             maps("relu")
+
+
+def recursion(correlation, slope, begin: float, layers: int) -> float:
+    """Theta_{l+1} = Theta_l C'(c_l) + C(c_l)."""
+    at = theta = begin
+    for _ in range(layers):
+        theta, at = theta * slope(at) + correlation(at), correlation(at)
+    return theta
+
+
+NTK = {
+    "relu": (
+        lambda c: (
+            (math.sqrt(1 - c**2) + c * (math.pi - math.acos(c))) / math.pi
+        ),  # Cho & Saul 2009, Bietti & Mairal 2019
+        lambda c: (math.pi - math.acos(c)) / math.pi,
+    ),
+    "erf": (
+        lambda c: math.asin(2 * c / 3) / math.asin(2 / 3),  # Williams 1996
+        lambda c: 2 / math.sqrt(9 - 4 * c**2) / math.asin(2 / 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NTK)
+def test_published_tangent_kernels(name: str) -> None:
+    m = found(name)
+    for begin in (0.0, 0.5, -0.8, 1.0):
+        for layers in (0, 1, 3, 50):
+            due = recursion(*NTK[name], begin, layers)
+            assert m.tangent(layers, begin) == pytest.approx(due, rel=1e-9, abs=1e-12)
+    assert m.tangents()[10] == m.tangent(10)
+    assert found("relu").tangents()[200] == 201
+
+
+@pytest.mark.parametrize(("name", "sigma"), [("tanh", "1"), ("hermite:3", "1"), ("gelu", "2"), ("selu", "1")])
+def test_a_product_rule_in_the_plane_gives_the_tangent_kernel(name: str, sigma: str) -> None:
+    """C' is sigma^2 E[F'(u) F'(v)]/E[F^2], numeric, closed, closed at another sigma, and with a kink."""
+    m, s = found(name, sigma), float(sp.Rational(sigma))
+    subject = subject_of(name, law=Normal(sp.Rational(sigma)))
+    value = in_double(sp.diff(subject.function, x))
+    z, w = hermegauss(120)
+    w = w / w.sum()
+
+    def slope(at: float) -> float:
+        v = s * (at * z[:, None] + math.sqrt(1 - at**2) * z)
+        return s**2 * float(w @ (value(s * z)[:, None] * value(v)) @ w) / float(m.second)
+
+    near = 1e-2 if name == "selu" else 1e-6  # Gauss-Hermite nodes do not see a kink
+    for begin, layers in ((0.3, 1), (0.3, 4), (-0.6, 2)):
+        due = recursion(lambda at: float(m.correlation(at)), slope, begin, layers)
+        assert m.tangent(layers, begin) == pytest.approx(due, rel=near)
+    assert m.tangent_error < 1e-9
+
+
+def test_the_kernel_is_that_of_a_wide_network() -> None:
+    """Jacobian times Jacobian of two hidden layers of 1024 and a linear one; fluctuations are of 1/sqrt(1024)."""
+    width, m = 1024, found("erf")
+    generator = torch.Generator().manual_seed(3)
+    a, b = torch.randn(2, 256, generator=generator, dtype=torch.float64)
+    inputs = [v / v.norm() * 16 for v in (a, a + 0.8 * b)]
+    c0 = float(inputs[0] @ inputs[1]) / 256
+    sizes = (256, width, width, 1)
+    weights = [torch.randn(n, k, generator=generator, dtype=torch.float64, requires_grad=True)
+               for k, n in pairwise(sizes)]  # fmt: skip
+
+    def jacobian(at: torch.Tensor) -> torch.Tensor:
+        for k, weight in enumerate(weights):
+            at = weight @ at / math.sqrt(weight.shape[1]) * (1 if k == 0 else 1 / math.sqrt(float(m.second)))
+            at = torch.erf(at) if k < 2 else at
+        return torch.cat([g.flatten() for g in torch.autograd.grad(at[0], weights)])
+
+    one, other = map(jacobian, inputs)
+    assert float(one @ one) == pytest.approx(m.tangent(2), rel=0.15)
+    assert float(one @ other) == pytest.approx(m.tangent(2, c0), rel=0.15)
+
+
+def test_what_is_wrong_with_a_tangent_kernel_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tangent, "derivative", lambda f: sp.diff(f, x) * sp.Rational(999999, 10**6))
+    with pytest.raises(Contradiction, match="by quadrature"):
+        maps("gelu").tangent(3)
+    with pytest.raises(Divergent, match="no neural tangent kernel: F jumps"):
+        maps("Heaviside(x)").tangent(3)
 
 
 def test_what_has_no_maps_is_refused() -> None:
@@ -143,7 +229,9 @@ def test_what_has_no_maps_is_refused() -> None:
         maps(np.tanh)
     step = maps("Heaviside(x - 1)")
     assert step.slope_at_one is step.kappa is None
-    assert json.loads(json.dumps(explained.data(step), allow_nan=False))["slope_at_one"] is None
+    data = json.loads(json.dumps(explained.data(step), allow_nan=False))
+    assert data["slope_at_one"] is data["tangent"] is None
+    assert "none: Heaviside(x - 1) has no neural tangent kernel" in explained.plain(step)
     with pytest.raises(LearnactError, match=r"cannot draw a \.bmp"):
         explained.picture(step, ".bmp")
     assert explained.picture(found("erf"), ".png").startswith(b"\x89PNG")

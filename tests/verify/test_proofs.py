@@ -41,7 +41,7 @@ def emitted(spec: str, form: str) -> tuple[Activation, str]:
 CASES = [
     ("hermite:3", "both"), ("fourier:2", "both"), ("tropical:2", "both"), ("tropical_rational:1", "lean"),
     ("sinusoid", "lean"), ("hardswish", "torch"), ("gelu", "torch"), ("xielu", "both"),
-    ("rational:3", "both"), ("snake", "lean"),
+    ("rational:3", "both"), ("snake", "lean"), ("stretched_hermite:2", "both"),
 ]  # fmt: skip
 
 

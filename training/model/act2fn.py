@@ -25,7 +25,7 @@ from learnact import generated, spec_of_slug
 from learnact.errors import LearnactError, UnknownName
 from learnact.training.errors import BadModel
 from learnact.training.model.factory import class_of
-from learnact.training.model.learnable import is_emitted, is_learnable
+from learnact.training.model.learnable import is_emitted, is_learnable, numbers_of
 
 MODULE = "learnact.transformers"
 """What has to be imported before a saved model is loaded; saved names begin with it."""
@@ -100,12 +100,12 @@ def _keywords(cls: Any, start: str) -> dict[str, Any]:
 
 def restart(module: Any) -> None:
     """Set the parameters to the start that the module was made with, but for those that a checkpoint gave."""
-    given = {n: p.detach().clone() for n, p in module.named_parameters() if getattr(p, "_is_hf_initialized", False)}
+    numbers = numbers_of(module)
+    given = {n: t.detach().clone() for n, t in numbers.items() if getattr(t, "_is_hf_initialized", False)}
     module.reset_parameters()
     with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            if name in given:
-                parameter.copy_(given[name])
+        for name, value in given.items():
+            numbers[name].copy_(value)
 
 
 def _refusal() -> str:

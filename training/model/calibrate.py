@@ -16,7 +16,7 @@ from learnact import start as solve_start
 from learnact.errors import BadLaw, UnknownName
 from learnact.training.errors import BadConfig, BadModel
 from learnact.training.model.gates import gates, watching_gates
-from learnact.training.model.learnable import is_learnable
+from learnact.training.model.learnable import is_learnable, numbers_of
 from learnact.training.model.moments import InputMoments, Pool, observe, round_sigma
 from learnact.training.model.passes import Run, as_call
 from learnact.training.model.swap import Swapped, Swapping
@@ -119,8 +119,8 @@ def cancellation(module: nn.Module, sigma: float) -> float:
 
 
 def assign(module: nn.Module, values: Mapping[str, Sequence[float]]) -> None:
-    """Set a generated module's parameters in place. Raises BadModel when names or lengths do not fit."""
-    parameters = dict(module.named_parameters())
+    """Set a generated module's parameters and buffers in place. Raises BadModel when names or lengths do not fit."""
+    parameters = numbers_of(module)
     found = {name: len(entries) for name, entries in values.items()}
     expected = {name: p.shape[0] for name, p in parameters.items()}
     if found != expected:

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 from transformers.activations import ACT2CLS
 
 from learnact.training.model.act2fn import BY_PLACE, MODULE, PREFIXES, is_named, register
-from learnact.training.model.learnable import is_emitted, is_learnable
+from learnact.training.model.learnable import is_emitted, is_learnable, numbers_of
 from learnact.training.model.recognize import is_activation
 
 AMBIGUOUS = frozenset({"linear", "sigmoid", "tanh"})
@@ -173,7 +173,7 @@ def tie(model: Any, shared: list[list[str]]) -> None:
         f"{path}.{name}": f"{first}.{name}"
         for first, *others in shared
         for path in others
-        for name, _ in model.get_submodule(first).named_parameters()
+        for name in numbers_of(model.get_submodule(first))
     }
     if tied:
         model._tied_weights_keys = {**(type(model)._tied_weights_keys or {}), **tied}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from learnact.training.errors import BadModel
 
@@ -19,6 +19,23 @@ def is_learnable(module: nn.Module | type[nn.Module]) -> bool:
 def is_emitted(module: nn.Module | type[nn.Module]) -> bool:
     """Whether learnact emitted the class of `module`, or this class: with parameters or without."""
     return hasattr(module if isinstance(module, type) else type(module), "learnable_activation")
+
+
+def numbers_of(module: nn.Module) -> dict[str, Tensor]:
+    """The tensors that make an emitted module's function, by name: its parameters, and buffers that do not learn."""
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
+def kept(model: nn.Module, *, repeated: bool = False) -> dict[str, Tensor]:
+    """What a checkpoint of `model` keeps, by name: its parameters, and the buffers of learnable activations.
+
+    `repeated` lists what is shared under each of its names.
+    """
+    found: dict[str, Tensor] = dict(model.named_parameters(remove_duplicate=not repeated))
+    for path, module in model.named_modules(remove_duplicate=not repeated):
+        if is_learnable(module):
+            found |= {f"{path}.{name}" if path else name: t for name, t in module.named_buffers()}
+    return found
 
 
 def activation_parameters(model: nn.Module) -> list[nn.Parameter]:

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from learnact.training.errors import BadCheckpoint, NoSpace
+from learnact.training.model.learnable import kept
 from learnact.training.run.processes import like, whole
 from learnact.training.run.recipe import Average
 
@@ -109,13 +110,14 @@ def collect(model: nn.Module, optimizer: torch.optim.Optimizer, average: Average
 
     Only who is to `keep` it makes copies, the first process; the others get empty parts.
     """
-    names = {id(p): name for name, p in model.named_parameters()}
+    own = kept(model)
+    names = {id(t): name for name, t in own.items()}
     moments = {
         f"{names[id(p)]}.{key}": value for p, entries in optimizer.state.items() for key, value in entries.items()
     }
-    parts: dict[str, Mapping[str, Tensor]] = {"weights": dict(model.named_parameters()), "optimizer": moments}
+    parts: dict[str, Mapping[str, Tensor]] = {"weights": own, "optimizer": moments}
     if average is not None:
-        parts["average"] = average.averages
+        parts["average"] = {**own, **average.averages}
     return {part: _joined(tensors, keep) for part, tensors in parts.items()}
 
 
@@ -137,8 +139,8 @@ def restore(state: State, model: nn.Module, optimizer: torch.optim.Optimizer, av
 
 @torch.no_grad()
 def load_weights(model: nn.Module, weights: Tensors) -> None:
-    """Set every parameter of `model`. Raises BadCheckpoint where names or shapes differ."""
-    parameters = dict(model.named_parameters())
+    """Set every parameter of `model`, and buffers of activations. Raises BadCheckpoint where names or shapes differ."""
+    parameters = kept(model)
     odd = sorted(parameters.keys() ^ weights.keys())
     odd += [n for n in parameters.keys() & weights.keys() if parameters[n].shape != weights[n].shape]
     if odd:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from learnact.training.model.learnable import numbers_of
 from learnact.training.model.swap import Swapped
 
 DIGITS = 9
@@ -21,13 +22,13 @@ def count(places: Sequence[Swapped]) -> int:
 def coefficients(places: Sequence[Swapped], tensors: Mapping[str, Tensor]) -> list[dict[str, Any]]:
     """For each place with parameters its path and their values; with a shape per channel, mean and deviation over them.
 
-    `tensors` are a model's whole parameters by name. A shared activation stands there under its first place.
+    `tensors` are what a checkpoint keeps of a model. A shared activation stands there under its first place.
     """
     first: dict[nn.Module, str] = {}
     found = []
     for place in places:
         path = first.setdefault(place.new, place.path)
-        names = [name for name, _ in place.new.named_parameters()]
+        names = list(numbers_of(place.new))
         if names:
             channels = getattr(place.new, "num_parameters", 1) > 1
             values = {name: _values(tensors[f"{path}.{name}"].detach(), channels) for name in names}

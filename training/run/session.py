@@ -22,6 +22,7 @@ from learnact.training.errors import BadCheckpoint, BadConfig
 from learnact.training.lock import only_one
 from learnact.training.model.activation import Choice, choose, install
 from learnact.training.model.calibrate import InputMoments
+from learnact.training.model.learnable import kept
 from learnact.training.model.swap import Swapped
 from learnact.training.run import learned, log
 from learnact.training.run.checkpoint import State, Store, Tensors, collect, load_weights, restore
@@ -160,7 +161,7 @@ def _train(
     begun = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "activation_parameters": learned.count(places),
-        "coefficients": learned.coefficients(places, dict(model.named_parameters(remove_duplicate=False))),
+        "coefficients": learned.coefficients(places, kept(model, repeated=True)),
     }
     main = accelerator.is_main_process
     if main:

@@ -14,7 +14,7 @@ from learnact import Declaration, emit, frozen_expression, load, verify
 from learnact.files import write_whole
 from learnact.training.errors import BadConfig, TrainError
 from learnact.training.model.activation import choose
-from learnact.training.model.learnable import is_learnable
+from learnact.training.model.learnable import is_learnable, numbers_of
 from learnact.training.run.evaluate import evaluate
 from learnact.training.run.processes import distribute
 from learnact.training.run.session import open_run, read_record, require_complete
@@ -70,7 +70,7 @@ def harvest(run_folder: Path, out: Path, *, cpu: bool = False) -> tuple[list[Har
         if not is_learnable(module):
             continue
         if module not in fixed:
-            values = {name: p.detach().double().flatten().tolist() for name, p in module.named_parameters()}
+            values = {name: p.detach().double().flatten().tolist() for name, p in numbers_of(module).items()}
             fixed[module] = _written(choice.target, values, f"{type(module).__name__}Fixed{len(fixed)}", out)
         expression, file = fixed[module]
         found.append(Harvested(path, expression, file))

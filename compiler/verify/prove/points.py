@@ -91,8 +91,8 @@ class Point:
 
 
 def sample(symbols: Sequence[sp.Symbol], ascending: Sequence[Sequence[sp.Symbol]], draw: random.Random) -> Point:
-    """A random point: multiples of 1/16 up to 2.5, parameters of which it is known in order."""
-    values = {s: mpmath.mpf(draw.randint(-40, 40)) / 16 for s in symbols}
+    """A random point: multiples of 1/16 up to 2.5, parameters of which it is known in order or above 0."""
+    values = {s: mpmath.mpf(draw.randint(1 if s.is_positive else -40, 40)) / 16 for s in symbols}
     for keys in ascending:
         found = [k for k in keys if k in values]
         values |= dict(zip(found, sorted(values[k] for k in found), strict=True))

@@ -104,7 +104,7 @@ def shared(model: nn.Module) -> None:
 
 
 def by_channel(model: nn.Module) -> None:
-    swap_per_channel(model, Hermite3, {"input_ids": TOKENS})
+    swap_per_channel(model, "stretched_hermite:2", {"input_ids": TOKENS})
 
 
 @pytest.mark.parametrize("change", [mixed, partly, shared, by_channel])
@@ -113,8 +113,8 @@ def test_what_one_name_cannot_say_is_listed_and_loaded_by_the_list(change: objec
     change(model)
     with torch.no_grad():
         for k, act in enumerate(acts(model)):
-            for parameter in act.parameters():
-                parameter.add_(0.01 * (k + 1))
+            for number in (*act.parameters(), *act.buffers()):
+                number.add_(0.01 * (k + 1))
     model.save_pretrained(tmp_path)
     with pytest.raises(BadModel, match=r"place by place.*load it by learnact.transformers.from_pretrained"):
         AutoModelForCausalLM.from_pretrained(tmp_path)

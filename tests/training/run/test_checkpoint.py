@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import nn
 
+from learnact import load
 from learnact.training.errors import BadCheckpoint, Busy, NoSpace, TrainError
 from learnact.training.lock import only_one
 from learnact.training.run import checkpoint
@@ -159,6 +160,20 @@ def test_weights_of_another_model_are_refused() -> None:
         load_weights(model, {"weight": torch.zeros(2, 2)})
     with pytest.raises(BadCheckpoint, match="weight"):
         load_weights(model, {"weight": torch.zeros(3, 2), "bias": torch.zeros(2)})
+
+
+def test_buffers_of_activations_are_kept() -> None:
+    """Averaged weights hold them too: they are what a run leaves."""
+    made = [nn.Sequential(nn.Linear(2, 2), load("stretched_hermite:2")()) for _ in range(2)]
+    made[0][1].unit.fill_(0.25)
+    average = Average(made[0], 0.9)
+    state = collect(made[0], torch.optim.SGD(made[0].parameters()), average)
+    assert "1.unit" not in average.averages
+    for weights in (state["weights"], state["average"]):
+        made[1][1].unit.fill_(1.0)
+        load_weights(made[1], weights)
+        assert made[1][1].unit.item() == 0.25
+    restore(state, made[1], torch.optim.SGD(made[1].parameters()), Average(made[1], 0.9))
 
 
 def test_a_folder_is_one_process_own(tmp_path: Path) -> None:
