@@ -46,7 +46,18 @@ def snake_case(name: str) -> str:
 
 
 RESERVED = frozenset({"x", "torch", "nn", "Tensor", "self", "gain", "shift", "init", "degree", "law", "starts"})
-RESERVED |= {"moments", "spec", "channel_dim", "num_parameters", "device", "dtype", "forward", "training", "grad"}
+RESERVED |= {
+    "moments",
+    "spec",
+    "channel_dim",
+    "num_parameters",
+    "groups",
+    "device",
+    "dtype",
+    "forward",
+    "training",
+    "grad",
+}
 RESERVED |= {
     "ERF",
     "STARTS",

@@ -125,12 +125,7 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "parameters": [(v.name, len(v.symbols), v.fixed) for v in activation.parameters],
         "domain": family.domain,
         "lean": slim,
-        "call": wrapped(
-            f"return {names.slug}(",
-            ["x", *(f"self.{p}" for p in parameters), *(["channel_dim=self.channel_dim"] if parameters else [])],
-            ")",
-            indent=8,
-        ),
+        "call": _call(names.slug, list(parameters), lean=lean),
         "signature": wrapped(
             f"def {names.slug}(",
             [
@@ -186,6 +181,17 @@ def context(program: Program, derivation: Derivation, backend: str = "torch", *,
         "elementary": elementary_context(called, sines=trigonometry is not None),
         "trigonometry": trigonometry,
     }
+
+
+def _call(slug: str, parameters: Sequence[str], *, lean: bool) -> list[str]:
+    """How the module calls the function: with parameters of groups, which lean files lack, spread over channels."""
+    if not parameters:
+        return [f"return {slug}(x)"]
+    own = [f"self.{p}" for p in parameters]
+    if lean:
+        return wrapped(f"return {slug}(", ["x", *own, "channel_dim=self.channel_dim"], ")", indent=8)
+    spread = wrapped("own = self._by_channel(", own, ")", indent=8)
+    return [*spread, f"return {slug}(x, *own, channel_dim=self.channel_dim)"]
 
 
 def _trigonometry(program: Program, called: Collection[str]) -> dict[str, Any] | None:

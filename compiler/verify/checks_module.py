@@ -34,8 +34,10 @@ def check_errors(subject: Subject) -> Finding:
     _raises(ValueError, "a wrong channel count", lambda: function(wrong, *channelled))
     _raises(ValueError, "a wrong channel count of the class", lambda: subject.cls(CHANNELS)(wrong))
     _raises(ValueError, "a wrong channel axis", lambda: function(_x((CHANNELS, 5)), *channelled, channel_dim=1))
+    if subject.grouped:
+        _raises(ValueError, "groups that divide no channels", lambda: subject.cls(CHANNELS, groups=CHANNELS - 1))
     _raises(ValueError, "an unknown start", lambda: subject.cls(init="no such start"))
-    return kept("integers", "channels", "unknown start")
+    return kept("integers", "channels", *(["groups"] if subject.grouped else []), "unknown start")
 
 
 def _raises(kind: type[Exception], what: str, call: object) -> None:

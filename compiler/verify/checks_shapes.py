@@ -30,6 +30,7 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], Layout]] = {
 }
 CHANNEL_CASES = (((4, 3), -1), ((2, 5, 3), -1), ((2, 3, 4), 1), ((2, 3, 2, 2), 1), ((3, 2), 0), ((3,), -1))
 CHANNELS = 3
+SHARING = 2  # channels of a group
 CHUNK = 1 << 16  # elements that eager code may work on at a time, if the file does not say
 TILE = 1009  # different points, again and again: a prime, so that no two chunks begin alike
 RAGGED = 4099  # elements of the last chunk
@@ -135,7 +136,27 @@ def check_channels(subject: Subject) -> Finding:
                 part = [t.select(axis, c) for t in (x, out, cotangent, slope)]
                 own = [g[:, c] for g in gradients]
                 compare(subject, ledger, label, (part[0], part[1], part[2], part[3], own), values)
-    return ledger.finding(f"numbers in {len(CHANNEL_CASES)} channel layouts")
+    if subject.grouped:
+        _compare_groups(subject, ledger, columns)
+    also = ", and of groups" if subject.grouped else "; takes no groups"
+    return ledger.finding(f"numbers in {len(CHANNEL_CASES)} channel layouts{also}")
+
+
+def _compare_groups(subject: Subject, ledger: Ledger, columns: list[tuple[float, ...]]) -> None:
+    """Neighbouring channels of a group share its parameters, whose gradient is the sum over them."""
+    x, cotangent = random((4, SHARING * CHANNELS, 2), 622).requires_grad_(), random((4, SHARING * CHANNELS, 2), 623)
+    module = subject.cls(SHARING * CHANNELS, groups=CHANNELS, channel_dim=1, dtype=torch.float64)
+    held = subject.held(module, learning=True)
+    with torch.no_grad():
+        for mine, given in zip(held, subject.channels(columns, torch.float64), strict=True):
+            expect(mine.shape == given.shape, f"a parameter of {CHANNELS} groups has the shape {tuple(mine.shape)}")
+            mine.copy_(given)
+    out = module(x)
+    slope, *gradients = torch.autograd.grad(out, [x, *held], cotangent)
+    for c, values in enumerate(columns):
+        part = [t[:, SHARING * c : SHARING * (c + 1)] for t in (x, out, cotangent, slope)]
+        own = [g[:, c] for g in gradients]
+        compare(subject, ledger, f"group {c}", (part[0], part[1], part[2], part[3], own), values)
 
 
 def check_frozen_parts(subject: Subject) -> Finding:

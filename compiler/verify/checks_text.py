@@ -55,7 +55,14 @@ def check_names(subject: Subject) -> Finding:
     starts = tuple(subject.starts)
     if not subject.fixed:
         signature = {k: p.default for k, p in inspect.signature(cls).parameters.items()}
-        wanted = {"num_parameters": 1, "init": starts[0], "channel_dim": -1, "device": None, "dtype": None}
+        options = {
+            **({"groups": None} if subject.grouped else {}),
+            "init": starts[0],
+            "channel_dim": -1,
+            "device": None,
+            "dtype": None,
+        }
+        wanted = {"num_parameters": 1, **options}
         expect(signature == wanted, f"{names.cls} takes {signature}, expected {wanted}")
     expect(cls.__name__ == names.cls, f"the class calls itself {cls.__name__}")
     _attributes(subject, starts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -93,6 +94,11 @@ class Subject:
         """The module's tensors in declared order, buffers too; `learning` asks those for gradients as well."""
         tensors = [getattr(module, vector.name) for vector in self.activation.parameters]
         return [t.requires_grad_() if learning else t for t in tensors]
+
+    @property
+    def grouped(self) -> bool:
+        """Whether channels may share parameters in groups; in lean files they may not."""
+        return "groups" in inspect.signature(self.cls).parameters
 
     def counts(self, channels: int) -> tuple[int, ...]:
         """Numbers of channels that a check tries: 1 and this one, where there are parameters that may have channels."""

@@ -16,23 +16,32 @@ from learnact.training.model.recognize import Matches, Place, places_of
 from learnact.training.model.swap import Swapping, install, nothing_to_replace
 
 
-def swap_per_channel(model: nn.Module, activation: Activation, run: Run, match: Matches | None = None) -> Swapping:
+def swap_per_channel(
+    model: nn.Module, activation: Activation, run: Run, match: Matches | None = None, *, groups: int | None = None
+) -> Swapping:
     """Replace every matching activation by one with `num_parameters=C, channel_dim=d` of its own channels.
 
+    With `groups` neighbouring channels share a shape, so many in each place, as in KAT (arXiv:2409.10594); `activation`
+    takes that keyword then.
     `activation` is a SPEC, a class, or a function that takes those two keywords. `run` sends one batch through the
     model (a call, or the batch itself); the layers that make channels are followed through pointwise operations,
     norms, dropout, residual sums, pooling and views up to each activation. `match` is as in `swap`, and so is
     the proof that the new modules run.
 
-    Raises BadModel as `swap` does, and for a place whose channels cannot be found or are of several numbers.
+    Raises BadModel as `swap` does, for a place whose channels cannot be found or are of several numbers, and where
+    `groups` does not divide their number.
     """
     places = list(places_of(model, match))
     if not places:
         raise BadModel(nothing_to_replace(model, run))
     factory = factory_of(activation, per_channel=True)
     found = _measured(model, places, as_call(model, run))
+    for place, channels in zip(places, found, strict=True):
+        if groups is not None and not (isinstance(groups, int) and groups >= 1 and channels.count % groups == 0):
+            raise BadModel(f"groups must divide the {channels.count} channels of {place.path}, found {groups!r}")
+    own = {} if groups is None else {"groups": groups}
     new = [
-        make(factory, place.path, num_parameters=channels.count, channel_dim=channels.dim)
+        make(factory, place.path, num_parameters=channels.count, channel_dim=channels.dim, **own)
         for place, channels in zip(places, found, strict=True)
     ]
     return install(model, places, new, match, run)

@@ -163,6 +163,7 @@ def _entry(module: Any) -> dict[str, Any] | None:
     return {
         "activation": register(type(module), module.init),
         "num_parameters": module.num_parameters,
+        "groups": getattr(module, "groups", module.num_parameters),
         "channel_dim": module.channel_dim,
     }
 

@@ -90,5 +90,8 @@ def _made(entry: Any) -> nn.Module:
         classical: nn.Module = transformers.activations.ACT2FN[name]
         return classical
     cls, keywords = resolve(name)
-    module: nn.Module = cls(**keywords, num_parameters=entry["num_parameters"], channel_dim=entry["channel_dim"])
+    shape = {word: entry[word] for word in ("num_parameters", "channel_dim")}
+    if entry["groups"] != entry["num_parameters"]:  # lean files take no groups
+        shape["groups"] = entry["groups"]
+    module: nn.Module = cls(**keywords, **shape)
     return module

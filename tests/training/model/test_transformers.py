@@ -104,7 +104,7 @@ def shared(model: nn.Module) -> None:
 
 
 def by_channel(model: nn.Module) -> None:
-    swap_per_channel(model, "stretched_hermite:2", {"input_ids": TOKENS})
+    swap_per_channel(model, "stretched_hermite:2", {"input_ids": TOKENS}, groups=2)
 
 
 @pytest.mark.parametrize("change", [mixed, partly, shared, by_channel])
