@@ -169,7 +169,7 @@ def test_refuses_and_names_the_token(text, says):
         "*".join(["(x+1)"] * 100),
         "elu(" * 8 + "x" + ")" * 8,
         "hardswish(" * 20 + "x" + ")" * 20,
-        "hardsigmoid(" * 20 + "x" + ")" * 20,
+        "hardsigmoid(" * 20 + "x" + ")" * 20,  # a second; with 8 maxima in one another 5
         "leaky_relu(" * 20 + "x" + ")" * 20,
         "**".join(["0.5"] * 20),
     ],
