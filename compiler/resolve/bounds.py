@@ -15,6 +15,7 @@ MAX_CONDITIONS = 64  # comparisons of all cases, nested ones counted again for e
 MAX_NODES = 4096  # numbers, names and operations written out: gelu(gelu(...)) doubles them at each level
 MAX_LEVELS = 8  # of operations within a number such as sqrt(1 + pi**2): SymPy's time is exponential in them
 MAX_EXTREMA = 6  # of Max and Min within one another: likewise
+MAX_HYPERBOLIC = 6  # of sinh, cosh and tanh: likewise, where SymPy cannot tell that an argument is real
 MAX_BITS = 4096  # of an exact number's numerator and denominator
 MAX_DECADE = 300  # every constant part must stay a double, with room to spare
 MAX_NUMBER = sp.Integer(10) ** MAX_DECADE
