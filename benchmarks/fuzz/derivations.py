@@ -22,9 +22,6 @@ from learnact.compiler.resolve.expression import from_expression, parse_law
 from learnact.errors import LearnactError
 
 GIVEN_UP = 120
-SLOW = 30.0
-"""Seconds of processor time of one derivation: interrupted, and reported."""
-
 AGREE = 1e-8
 """Relative difference that double precision and 3,000 panels leave room for."""
 

@@ -23,6 +23,7 @@ from learnact.compiler.resolve.bounds import (
     MAX_DECADE,
     MAX_DEPTH,
     MAX_EXTREMA,
+    MAX_HYPERBOLIC,
     MAX_LENGTH,
     MAX_LEVELS,
     MAX_NODES,
@@ -194,6 +195,10 @@ class _Reader:
         if levels(result, (sp.Max, sp.Min)) > MAX_EXTREMA:
             raise BadExpression(
                 f"{name}{self.at(node)} puts more than {MAX_EXTREMA} maxima and minima into one another"
+            )
+        if levels(result, (sp.sinh, sp.cosh, sp.tanh)) > MAX_HYPERBOLIC:
+            raise BadExpression(
+                f"{name}{self.at(node)} puts more than {MAX_HYPERBOLIC} of sinh, cosh and tanh into one another"
             )
         return result
 

@@ -132,8 +132,12 @@ def test_runs_are_kept_in_place_of_earlier_ones(tmp_path: Path) -> None:
     rows = json.loads((tmp_path / "fuzz.json").read_text())["rows"]
     assert [(r["first"], r["trials"], len(r["findings"])) for r in rows] == [(0, 20, 1), (20, 7, 0)]
     text = (tmp_path / "fuzz.md").read_text()
-    assert re.search(r"texts +\| 5 +\| 0-26 +\| 27 +\| 0 +\| 1 ", text)
+    assert re.search(r"texts +\| 5 +\| 0-26 +\| 27 +\| 0 +\| 0 +\| 1 ", text)
     assert "- texts, seed 5, trial 3: takes 9.0 s\n\n      parse('x', NAMES)" in text
+    page.keep(tmp_path, Findings("texts", 5, 3, trials=1))  # mended, and run again
+    text = (tmp_path / "fuzz.md").read_text()
+    assert re.search(r"texts +\| 5 +\| 0-26 +\| 27 +\| 0 +\| 1 +\| 0 ", text)
+    assert "takes 9.0 s" not in text
 
 
 def test_a_trial_depends_on_its_number_alone() -> None:

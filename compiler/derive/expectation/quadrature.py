@@ -47,11 +47,11 @@ HALVINGS = 4
 STEEP = mp.mpf(1) / 4
 """In standard deviations: what bends over a shorter distance gets panels of its own."""
 
-NEAR, CANCELS = mp.mpf(10) ** -3, 4
+NEAR, FAR, CANCELS = mp.mpf(10) ** -3, mp.mpf(1), 4
 """Nearer to a singularity than NEAR, CANCELS times the digits of the distance may cancel: of (1 - exp(-x))/x^2, say."""
 
-PLACES = (0.31, 0.83, -0.47, -0.91)
-"""Values of t at which the size of the integrand is looked at; where t is not negative, their absolute values."""
+FIRST, STRIDE, LAST, OUTERMOST = 0.31, 1.5, 15, 90
+"""Values of t at which the size of the integrand is looked at: up to LAST, and beyond while it is above 1."""
 
 WIDEST = 6
 """The integrand may stretch the density's own effective support by this factor before it counts as divergent."""
@@ -90,19 +90,24 @@ class _Problem:
         self.function = numeric(expr)
         self.negligible = mp.mpf(10) ** -(digits + 8)
         self.singular: list[mp.mpf] = []  # t of singularities, once `solve` knows them
+        self.factors: dict[int, mp.mpf] = {}  # by the binary digits of the moment
         self.size = mp.mpf(1)
         self.size = self._size()
+        self.factors.clear()
         self.lo, self.hi = self._interval()
 
     def _size(self) -> mp.mpf:
         """A power of 2 by which the integrand is divided: what is negligible beside 1 is so beside large values."""
-        both = not isinstance(self.law, (Arcsine, Exponential))
-        exponents = [0]
-        for t in map(mp.mpf, PLACES):
-            with suppress(ZeroDivisionError, OverflowError, ValueError):  # a pole, of which the panels say more
-                value = abs(self.integrand(t if both else abs(t)))
-                exponents += [mp.mag(value)] if value and mp.isfinite(value) else []
-        return mp.ldexp(1, max(exponents))
+        largest = mp.mpf(1)
+        for side in (1,) if isinstance(self.law, (Arcsine, Exponential)) else (1, -1):
+            t, value = mp.mpf(FIRST), mp.mpf(0)
+            while t < (LAST if isinstance(self.law, (Normal, Exponential)) else 1) or (value > 1 and t < OUTERMOST):
+                value = mp.mpf(0)
+                with suppress(ZeroDivisionError, OverflowError, ValueError):  # a pole, of which the panels say more
+                    value = abs(self.integrand(side * t))
+                    largest = max(largest, value) if mp.isfinite(value) else largest
+                t += STRIDE
+        return mp.ldexp(1, mp.mag(largest) if largest > 1 else 0)
 
     def _interval(self) -> tuple[mp.mpf, mp.mpf]:
         if isinstance(self.law, Arcsine):
@@ -126,7 +131,7 @@ class _Problem:
 
     def integrand(self, t: mp.mpf) -> mp.mpf:
         """f(x(t)) times the density of t; near a singularity with the digits that a quotient of zeros loses."""
-        distance = min((abs(t - s) for s in self.singular), default=mp.mpf(1))
+        distance = min((abs(t - s) for s in self.singular), default=FAR)
         if distance > NEAR:
             return self._value(t)
         lost = -int(mp.floor(mp.log10(distance))) if distance else EVALUATED
@@ -143,13 +148,24 @@ class _Problem:
         value = self.function(self._x(t))
         if isinstance(value, mp.mpc):
             raise Divergent(f"{self.expr} is not real everywhere on the support of {self.law}")
-        return value * self._density(t) / self.size
+        return value * self._density(t)
 
     def _density(self, t: mp.mpf) -> mp.mpf:
+        """Of t, in units of `size`."""
+        precision = mp.mp.prec
+        factor = self.factors.get(precision)
+        if factor is None:
+            factor = self.factors[precision] = self._factor() / self.size
         if isinstance(self.law, Normal):
-            return mp.exp(-t * t / 2) / mp.sqrt(2 * mp.pi)
+            return mp.exp(-t * t / 2) * factor
+        return mp.exp(-t) * factor if isinstance(self.law, Exponential) else factor
+
+    def _factor(self) -> mp.mpf:
+        """What is constant in the density of t."""
+        if isinstance(self.law, Normal):
+            return 1 / mp.sqrt(2 * mp.pi)
         if isinstance(self.law, Exponential):
-            return mp.exp(-t)
+            return mp.mpf(1)
         return 1 / mp.pi if isinstance(self.law, Arcsine) else mp.mpf(1) / 2
 
     def solve(self) -> tuple[mp.mpf, mp.mpf]:
