@@ -9,6 +9,9 @@ from benchmarks.tables import table
 
 ROUTES = ("ours eager", "ours compiled", "torch eager", "torch compiled")
 Row = dict[str, Any]
+ROUNDED = 0.51
+"""The error in ulps of a half type up to which a result counts as correctly rounded."""
+LABELS = {"value": "F", "slope": "F'"}
 
 HEAD = """\
 # Accuracy to the last bits
@@ -27,6 +30,16 @@ HALVES = """\
 
 The largest error in ulps at all finite inputs, and in parentheses how many results are off by an ulp or more. Emitted
 modules compute in float32 and round once, so what exceeds half an ulp was lost in float32."""
+
+MODULES = """\
+### Every module of `generated/` and every classical function
+
+At all finite inputs, by `python -m benchmarks.ulps --halves all --out benchmarks/results`; the truth is the referee's
+oracle, in doubles and where these do not suffice with 400 digits. The largest error in ulps, and in parentheses how
+many results are off by an ulp or more. Near a root of F the terms of a sum cancel, and what their rounding in float32
+left is large beside F: "at the scale" is the largest error in ulps of the half type at the
+[scale](glossary.md) of that sum. "Lost", in bfloat16, eager and compiled: F is a number, but float32 overflowed on the
+way. "Unasked": inputs whose exact result overflows, and is below the smallest normal number."""
 
 SINGLES = """\
 ## float32: a dense sample
@@ -70,13 +83,15 @@ COVERED = """\
   parameters, GPUs, processors without AVX-512 (the sums are the same, the exponential may not be), float64."""
 
 
-def page(rows: Sequence[Row]) -> str:
-    """Everything, as markdown."""
+def page(rows: Sequence[Row], modules: Sequence[Row] = ()) -> str:
+    """Everything, as markdown; `modules` are the rows of ulp-halves.json."""
     held = {(r["function"], r["route"], r["dtype"], r["what"]): r for r in rows}
     names = list(dict.fromkeys(r["function"] for r in rows if r["route"] in ROUTES))
     parts = [HEAD, HALVES]
     for dtype in ("bfloat16", "float16"):
         parts.append(f"### {dtype}\n\n{_by_route(held, names, dtype, _count)}")
+    if modules:
+        parts += [MODULES, halves_table(modules)]
     parts += [SINGLES, _by_route(held, names, "float32", _place), SMALL, _pairs(held, names, _small)]
     parts += [RELATIVE, _pairs(held, names, _relative)]
     whole = [r for r in rows if r["what"].endswith("2^32")]
@@ -85,9 +100,29 @@ def page(rows: Sequence[Row]) -> str:
     return "\n\n".join([*parts, COVERED]) + "\n"
 
 
+def halves_table(rows: Sequence[Row]) -> str:
+    """Modules at all inputs of the half types: a table of those that lose more than rounding, names of the rest."""
+    routes = [(dtype, route) for dtype in ("bfloat16", "float16") for route in ("eager", "compiled")]
+    held = {(r["module"], r["what"], r["dtype"], r["route"]): r for r in rows}
+    lines, right = [], []
+    for module, what in dict.fromkeys((r["module"], r["what"]) for r in rows):
+        found = [held[module, what, dtype, route] for dtype, route in routes]
+        name = f"{module} {LABELS[what]}"
+        if all(r["worst"] < ROUNDED and not r["lost"] for r in found):
+            right.append(name)
+            continue
+        cells = [f"{_short(r['worst'])}{' ({:,})'.format(r['off']) if r['off'] else ''}" for r in found]
+        lost = "/".join(f"{r['lost']:,}" for r in found[:2])
+        unasked = [f"{found[k]['over']:,}, {found[k]['subnormal']:,}" for k in (0, 2)]
+        lines.append([name, *cells, _short(max(r["scaled"] for r in found)), lost, *unasked])
+    head = ["", *(" ".join(r) for r in routes), "at the scale", "lost", "unasked bfloat16", "unasked float16"]
+    said = f"Within {ROUNDED} ulp everywhere: {', '.join(right)}."
+    return "\n\n".join([table(head, lines)] * bool(lines) + [said] * bool(right))
+
+
 def _by_route(held: dict[tuple[str, str, str, str], Row], names: Sequence[str], dtype: str, cell: Any) -> str:
     rows = [
-        [name, {"value": "F", "slope": "F'"}[what], *(cell(held.get((name, route, dtype, what))) for route in ROUTES)]
+        [name, LABELS[what], *(cell(held.get((name, route, dtype, what))) for route in ROUTES)]
         for name in names
         for what in ("value", "slope")
     ]
