@@ -160,7 +160,7 @@ class Oracle:
         return truth if truth.finite.all() else self._filled(truth, points, parameters)
 
     def within(self, numbers: Field, points: Array, parameters: Sequence[float]) -> Truth:
-        """The same in numbers of the caller's choice, without limits in gaps."""
+        """Truth at `points` for `parameters` in `numbers`, a field such as LIMIT; where it is 0/0, no number."""
         return self._truth(numbers, points, parameters)
 
     def _truth(self, numbers: Field, points: Array, parameters: Sequence[float], aside: mpmath.mpf | int = 0) -> Truth:
