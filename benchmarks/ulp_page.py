@@ -83,7 +83,9 @@ COVERED = """\
   s (1 - s), off by half an ulp of 1, so far out they have no digits. GELU's tail comes from torch's erfc; rounding
   x/sqrt(2) costs it up to x^2 ulps. Compile the model where tails matter.
 - The slope of erf and the Gaussian read exp(-x^2): rounding x^2 costs up to x^2 ulps. In half types that is nothing.
-- A polynomial of a half-type x beyond 1e7 may overflow in float32 on the way to a number that bfloat16 has.
+- A polynomial of a large bfloat16 x may overflow in float32 on the way to a number that bfloat16 has. A sine of
+  w x + p reads this rounded to float32: for |x| in the thousands it loses its last digits, beyond 1e7 all of them. What
+  polynomials lose in half types is next to a root of F or F', one input of float16 in a module.
 - exp, log and the rest are torch's and Inductor's own. In s (1 - s) of x s(x), 1 - s has no digits for large x where F'
   is 1.
 - Not measured: functions that have no row above, tanh and the sigmoid compiled in the tables of half types and of the
