@@ -16,15 +16,19 @@ CHUNK = 1 << 18
 NEIGHBOURS = 512
 
 
+def unit(exact: Tensor, dtype: torch.dtype) -> Tensor:
+    """The distance of neighbouring numbers of the dtype at exact, which is float64."""
+    exponent = torch.where(exact == 0, LEAST[dtype], torch.frexp(exact).exponent - 1)  # frexp calls that of 0 0
+    return torch.ldexp(torch.ones_like(exact), exponent.clamp(min=LEAST[dtype]) - BITS[dtype] + 1)
+
+
 def units(found: Tensor, exact: Tensor) -> Tensor:
     """|found - exact| in units in the last place of exact, in the dtype of found; exact is float64.
 
     Where the exact value rounds to infinity, infinity and the largest finite number are right.
     """
     dtype = found.dtype
-    exponent = torch.where(exact == 0, LEAST[dtype], torch.frexp(exact).exponent - 1)  # frexp calls that of 0 0
-    unit = torch.ldexp(torch.ones_like(exact), exponent.clamp(min=LEAST[dtype]) - BITS[dtype] + 1)
-    errors = (found.double() - exact).abs() / unit
+    errors = (found.double() - exact).abs() / unit(exact, dtype)
     errors = torch.where(torch.isnan(errors), torch.inf, errors)
     beyond = torch.isinf(exact.to(dtype))
     right = (torch.sign(exact) == torch.sign(found.double())) & (found.abs() >= torch.finfo(dtype).max)

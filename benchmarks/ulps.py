@@ -2,7 +2,9 @@
 
     python -m benchmarks.ulps --out benchmarks/results --page docs/accuracy.md
     python -m benchmarks.ulps --only tanh,erf                     # some functions, printed alone
+    python -m benchmarks.ulps --only '' --out benchmarks/results --page docs/accuracy.md   # what is kept, as a page
     python -m benchmarks.ulps --every all --out benchmarks/results     # helpers at all 2^32 inputs, minutes each
+    python -m benchmarks.ulps --halves all --out benchmarks/results    # all modules at all half-type inputs
     python -m benchmarks.ulps --every all --own --stride 64 --out benchmarks/results
 
 All finite inputs of bfloat16 and float16, and a dense sample of float32; eagerly, and compiled by Inductor for this
@@ -15,7 +17,7 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import FunctionType
@@ -28,12 +30,17 @@ from benchmarks.tables import provenance, save
 from benchmarks.ulp import Worst, halves, sample
 from benchmarks.ulp_cases import FUNCTIONS, Function
 from benchmarks.ulp_every import HELPERS, scan
-from benchmarks.ulp_page import page
+from benchmarks.ulp_halves import names as modules
+from benchmarks.ulp_halves import rows_of as rows_of_modules
+from benchmarks.ulp_page import halves_table, page
 from learnact import load
 from learnact.compiler.resolve.declaration import Declaration
 
 ORACLE = 2.0**-40
 """Relative error that the oracle may have: 2^-16 units of float32."""
+
+TOGETHER = 5
+"""Modules in one compilation."""
 
 Call = Callable[[Tensor], Tensor]
 
@@ -129,6 +136,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Errors of emitted functions in units in the last place.")
     parser.add_argument("--only", default=",".join(FUNCTIONS), help="functions, by comma")
     parser.add_argument("--every", help="in place of that: these helpers, by comma, at all 2^32 inputs; or all")
+    parser.add_argument("--halves", help="in place of that: these modules, by comma, at all half-type inputs; or all")
     parser.add_argument("--stride", type=int, default=1, help="with --every: only every so many bit patterns")
     parser.add_argument("--own", action="store_true", help="with --every: Inductor's own functions instead")
     parser.add_argument("--out", type=Path, help="folder for ulps.json (default: none is written)")
@@ -136,9 +144,16 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     failures: list[str] = []
+    if options.halves is not None:
+        named = modules() if options.halves == "all" else tuple(options.halves.split(","))
+        if unknown := sorted({*named} - {*modules()}):
+            parser.error(f"no module {', '.join(unknown)}; there are {', '.join(modules())}")
+        measure_halves(named, options.out)
+        return 0
     scanned = options.every is not None
     known = [n for n, (_, _, torchs) in HELPERS.items() if torchs or not options.own] if scanned else [*FUNCTIONS]
-    asked = known if options.every == "all" else (options.every if scanned else options.only).split(",")
+    listed = options.every if scanned else options.only
+    asked = known if options.every == "all" else [n for n in listed.split(",") if n]
     if unknown := sorted({*asked} - {*known}):
         parser.error(f"no function {', '.join(unknown)}; there are {', '.join(known)}")
     rows: list[dict] = []
@@ -149,7 +164,8 @@ def main() -> int:
         if options.out:
             keep(options.out / "ulps.json", fresh)
     held = json.loads((options.out / "ulps.json").read_text())["rows"] if options.out else rows
-    text = page(held)
+    beside = options.out / "ulp-halves.json" if options.out else None
+    text = page(held, json.loads(beside.read_text())["rows"] if beside and beside.exists() else [])
     if options.page:
         options.page.write_text(text)
     else:
@@ -158,14 +174,35 @@ def main() -> int:
     return 0
 
 
+def measure_halves(names: Sequence[str], out: Path | None) -> None:
+    """The modules of these specs, a few in one compilation; into ulp-halves.json of the folder, or printed."""
+    for group in (names[k : k + TOGETHER] for k in range(0, len(names), TOGETHER)):
+        fresh = rows_of_modules(group)
+        print(f"{', '.join(group)}: done", file=sys.stderr, flush=True)
+        if out is None:
+            print(halves_table(fresh))
+            continue
+        path = out / "ulp-halves.json"
+        held = json.loads(path.read_text())["rows"] if path.exists() else []
+        rows = [*(r for r in held if r["module"] not in group), *fresh]
+        rows.sort(key=lambda r: modules().index(r["module"]))
+        save(path, {**provenance(), "rows": rows})
+
+
 def keep(path: Path, fresh: list[dict]) -> None:
     """Put rows into the file, in the place of earlier ones of the same kind: what is done stays when the rest stops."""
     held = json.loads(path.read_text())["rows"] if path.exists() else []
-    done = {(r["function"], r["route"], r["what"]) for r in fresh}
-    rows = [*(r for r in held if (r["function"], r["route"], r["what"]) not in done), *fresh]
+    done = {_kind(r) for r in fresh}
+    rows = [*(r for r in held if _kind(r) not in done), *fresh]
     order = list(FUNCTIONS)
     rows.sort(key=lambda r: order.index(r["function"]))
     save(path, {**provenance(), "rows": rows})
+
+
+def _kind(row: dict) -> tuple[str, ...]:
+    """What a later row replaces: a scan one of any stride."""
+    what, scan, _ = row["what"].partition(",")
+    return (row["function"], row["route"], row["dtype"], what, scan)
 
 
 if __name__ == "__main__":

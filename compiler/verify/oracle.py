@@ -159,6 +159,10 @@ class Oracle:
             truth = truth.put(overflows, self._truth(EXACT, points[overflows], parameters))
         return truth if truth.finite.all() else self._filled(truth, points, parameters)
 
+    def within(self, numbers: Field, points: Array, parameters: Sequence[float]) -> Truth:
+        """Truth at `points` for `parameters` in `numbers`, a field such as LIMIT; where it is 0/0, no number."""
+        return self._truth(numbers, points, parameters)
+
     def _truth(self, numbers: Field, points: Array, parameters: Sequence[float], aside: mpmath.mpf | int = 0) -> Truth:
         """What a plain evaluation says, at a distance `aside` from the points."""
         with mpmath.workdps(LIMIT_DIGITS if numbers is LIMIT else DIGITS), np.errstate(all="ignore"):

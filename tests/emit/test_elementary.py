@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from benchmarks.ulp import CHUNK, NEIGHBOURS, Worst, halves, sample
+from benchmarks.ulp import CHUNK, NEIGHBOURS, Worst, halves, sample, units
 from benchmarks.ulp_cases import FUNCTIONS, PLACES
 from learnact.compiler.emit import emit
 from learnact.compiler.emit.elementary import REQUIRES, elementary_context
@@ -18,10 +18,11 @@ from learnact.compiler.verify.prove import prove
 SPARSE = 50_021  # every so many bit patterns
 BOUNDS = {
     "_tanh": 1.5,
-    "_sech2": 2.5,
+    "_sech2": 1.8,
     "_softplus": 2.0,
-    "_logistic": 2.5,
-    "_sigmoid": 2.5,
+    "_logistic": 1.8,
+    "_sigmoid": 2.0,
+    "_expm1": 2.0,
     "_erf": 2.0,
     "_gelu": 5.0,
     "_gelu_slope": 5.0,
@@ -29,7 +30,7 @@ BOUNDS = {
 EXACT = {
     "_tanh": FUNCTIONS["tanh"].value, "_sech2": FUNCTIONS["tanh"].slope, "_softplus": FUNCTIONS["softplus"].value,
     "_logistic": FUNCTIONS["sigmoid"].slope, "_erf": FUNCTIONS["erf"].value,
-    "_sigmoid": FUNCTIONS["sigmoid"].value,
+    "_sigmoid": FUNCTIONS["sigmoid"].value, "_expm1": FUNCTIONS["expm1"].value,
     "_gelu": FUNCTIONS["gelu"].value, "_gelu_slope": FUNCTIONS["gelu"].slope,
 }  # fmt: skip
 
@@ -86,7 +87,8 @@ def test_monotone_bounded_and_right_at_the_ends(helpers: ModuleType, name: str) 
 
 
 FAULTS = [("TANH", 3, "_tanh"), ("TANH", 1, "_tanh"), ("ATANH", 1, "_softplus"), ("ERF", 4, "_erf"),
-          ("ERFC", 3, "_erf"), ("GELU", 6, "_gelu"), ("GELU_SLOPE", 5, "_gelu_slope")]  # fmt: skip
+          ("ERFC", 3, "_erf"), ("GELU", 6, "_gelu"), ("GELU_SLOPE", 5, "_gelu_slope"),
+          ("EXPM1", 3, "_expm1")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("table", "k", "name"), FAULTS)
@@ -98,6 +100,16 @@ def test_a_wrong_coefficient_is_noticed(
     values[k] *= 1.01
     monkeypatch.setattr(helpers, table, tuple(values))
     assert worst_of(helpers, name).normal > max(BOUNDS.get(name, before), before)
+
+
+def test_a_slope_without_its_last_digits_is_noticed(helpers: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the shift of a subnormal exponential, and without what the last rounding took."""
+    x = torch.linspace(43.7, 44.3, 10_001)
+    assert units(helpers._sech2(x), EXACT["_sech2"](x.double())).max() < 1.8
+    monkeypatch.setattr(helpers, "_falling", lambda a: (torch.exp(-a), 4.0))
+    assert units(helpers._sech2(x), EXACT["_sech2"](x.double())).max() > 1.9
+    monkeypatch.setattr(helpers, "_rest", lambda z: (z - z * z / (1.0 + z), 0.0))
+    assert worst_of(helpers, "_logistic").normal > BOUNDS["_logistic"]
 
 
 def test_the_prover_notices_a_wrong_coefficient() -> None:
