@@ -69,8 +69,8 @@ COVERED = """\
 ## Where the promise ends
 
 - Compiled on a CPU, tanh, the sigmoid beside its slope, their slopes, softplus, erf and expm1 come from functions of
-  our own, within 2 ulps at every input asked; GELU within 5, its slope within 6.1. Inductor's exponential has a relative
-  error of up to 1.35 * 2^-24; times a factor that is right beyond float32 it is off by some 2.4 ulps far to the left.
+  our own, within 2 ulps at every input asked; GELU within 5, its slope within 6.1. Inductor's exponential has a
+  relative error of up to 1.35 * 2^-24; times a factor that is right beyond float32 it is off by some 2.4 ulps far to the left.
   GELU in 2 ulps needs another exponential. One in torch's operations took a kernel four times as long: Inductor moves
   bits between integers and floats through memory. Its own functions have no digits in the left tail of GELU and its
   slope and far out in the slopes of tanh and the sigmoid.
@@ -88,9 +88,9 @@ COVERED = """\
   polynomials lose in half types is next to a root of F or F', one input of float16 in a module.
 - exp, log and the rest are torch's and Inductor's own. In s (1 - s) of x s(x), 1 - s has no digits for large x where F'
   is 1; below -88 the sigmoid in SiLU and in Mish's slope is 0 and so are they, where the truth is 1e-37 and less.
-- Not measured: functions that have no row above, tanh and the sigmoid compiled in the tables of half types, inputs of
-  the float32 tables that were left out, modules of `generated/` without a row, gradients of parameters, GPUs, processors
-  without AVX-512 (the sums are the same, the exponential may not be), float64."""
+- Not measured: functions that have no row above, inputs of the float32 tables that were left out, modules of
+  `generated/` without a row, gradients of parameters, GPUs, processors without AVX-512 (the sums are the same, the
+  exponential may not be), float64."""
 
 
 def page(rows: Sequence[Row], modules: Sequence[Row] = ()) -> str:
