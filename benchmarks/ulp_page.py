@@ -70,12 +70,12 @@ COVERED = """\
 
 - Compiled on a CPU, tanh, the sigmoid beside its slope, their slopes, softplus, erf and expm1 come from functions of
   our own, within 2 ulps at every input asked; GELU within 5, its slope within 6.1. Inductor's exponential has a
-  relative error of up to 1.35 * 2^-24; times a factor that is right beyond float32 it is off by some 2.4
-  ulps far to the left. GELU in 2 ulps needs another exponential. One in torch's operations took a kernel four times as long: Inductor moves
-  bits between integers and floats through memory. Its own functions have no digits in the left tail of GELU and its
-  slope and far out in the slopes of tanh and the sigmoid.
-  The coefficients come from `python -m benchmarks.coefficients`. tanh and erf are monotone on the grid that the tests
-  walk; softplus and the sigmoid may fall by an ulp.
+  relative error of up to 1.35 * 2^-24; times a factor that is right beyond float32 it is off by some 2.4 ulps far to
+  the left. GELU in 2 ulps needs another exponential. One in torch's operations took a kernel four times as long:
+  Inductor moves bits between integers and floats through memory. Its own functions have no digits in the left tail of
+  GELU and its slope and far out in the slopes of tanh and the sigmoid. The coefficients come from `python -m
+  benchmarks.coefficients`. tanh and erf are monotone on the grid that the tests walk; softplus and the sigmoid may
+  fall by an ulp.
 - The digits of the slope of tanh right to its end, where the exponential is subnormal and four times it is not, cost
   TanhMix of `benchmarks/functions.py` 13 % of the backward's time, 6 % of both, measured on a loaded machine. Scaled
   ELU is a fifth faster than when expm1 was a product with tanh.
