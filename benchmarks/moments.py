@@ -57,7 +57,7 @@ of each family's first start under its law (N(0, 1), laguerre Exponential(1)), a
 compiler derives them; C'(1) = M'/M, the slope of the correlation map at 1; |Δ| is their distance from an independent
 quadrature (float64 parameters, slopes by autograd, Gauss-Legendre panels cut at the kinks). Derivation: processor time,
 in one process for the whole table, so that fourier_free finds what fourier has already taken. Proved: so many of the
-identities of the emitted file ([which](../../docs/proofs.md)), the rest is checked; none for families on a grid."""
+identities of the emitted file (`docs/proofs.md`), the rest is checked; none for families on a grid."""
 
 
 NAMES = (*shipped_names(), *classical_names())

@@ -62,7 +62,7 @@ def test_the_referee_sees_other_groups(name: str, emitted_file: Callable[[str], 
 
 @pytest.mark.parametrize("groups", [0, 4, 2.0, -3])
 def test_groups_divide_the_channels(groups: object) -> None:
-    with pytest.raises(ValueError, match=f"groups must divide num_parameters=6, found {groups}"):
+    with pytest.raises(ValueError, match=f"groups must divide 6 channels, found {groups}"):
         Hermite3(6, groups=groups)
 
 
