@@ -119,7 +119,11 @@ def shape(activation: Activation, derived: StartDerivation) -> tuple[Callable[[T
 
 def kinks(function: sp.Expr) -> list[float]:
     """Where any two branches of a choice meet, or a condition changes: every kink, and points that are none."""
-    gaps = [one - other for choice in function.atoms(sp.Max, sp.Min) for one, other in pairs_of(branches(choice))]
+    gaps = [
+        one - other
+        for choice in function.atoms(sp.Max, sp.Min)
+        for one, other in itertools.combinations(branches(choice), 2)
+    ]
     gaps += [condition.lhs - condition.rhs for condition in function.atoms(sp.core.relational.Relational)]
     gaps += [size.args[0] for size in function.atoms(sp.Abs)]
     found = []
@@ -137,11 +141,6 @@ def branches(choice: sp.Expr) -> list[sp.Expr]:
     if not isinstance(choice, (sp.Max, sp.Min)):
         return [choice]
     return [leaf for argument in choice.args for leaf in branches(argument)]
-
-
-def pairs_of(items: Sequence[sp.Expr]) -> Iterable[tuple[sp.Expr, sp.Expr]]:
-    """Every two of them."""
-    return itertools.combinations(items, 2)
 
 
 def float64(value: Tensor | float) -> Tensor:

@@ -18,7 +18,8 @@ INTRODUCTION = """\
 Written by `python -m benchmarks.fuzz KIND --seed N --out benchmarks/results`; seconds are of processor time.
 
 - texts: expressions, parameters, laws, names and SPECs, well formed, damaged or hostile. Each is to be accepted, or
-  refused in one line, within 5 s (30 s where it is derived, one of 100) and 1 GiB and without a warning.
+  refused in one line, within 5 s and 1 GiB and without a warning. One of 100 is derived; seed 501 held a part of those
+  to 30 s, and may have passed over some that take more than 5.
 - derivations: E[F], E[F^2], E[F'^2] and the q-slope of random expressions under nine laws, as `derive` gives them,
   against an adaptive quadrature of the text that shares no code with the compiler, within 1e-8 and the stated error.
 - families: modules that are emitted for random family files and expressions, against an interpreter of the text at 40
@@ -36,7 +37,6 @@ MENDED = (
     ("texts", "77/9240", "`tan` of a root of a negative parameter was complex; it is refused as not real now"),
     ("texts", "501/2916", "a SPEC with a line break was refused in several lines"),
     ("texts", "501/3600", "`(30000**64 + abs(x))**0.5` took over a minute: quadrature asked for an absolute error"),
-    ("texts", "501/25000", "`cosh` of a root takes 6 s to derive: not mended; 30 s are allowed there now, not 5"),
     ("texts", "501/35505", "20 nested `tanh` of `(atan(1e-3/x) - 1e3)/b` took over a minute; 6 may be nested now"),
     ("texts", "501/62368", "a complex derivative lost its imaginary part, with a warning; it is refused now"),
     ("texts", "501/64600", "`(1e-3)**x` to the fourth took over a minute: the same, where E[F^2] is 1e165"),

@@ -24,8 +24,8 @@ from learnact.compiler.resolve.language import parse
 from learnact.compiler.resolve.registry import resolve
 from learnact.errors import LearnactError
 
-SLOW, SLOW_DERIVED = 5.0, 30.0
-"""Seconds of processor time that a text may take to be read and checked; and derived, five integrals."""
+SLOW = 5.0
+"""Seconds of processor time that a text may take."""
 
 GIVEN_UP = 60
 """Seconds after which a text is interrupted."""
@@ -113,7 +113,7 @@ def judged(one: Case) -> tuple[str, str]:
         fault = f"a warning: {warned[0].message}"
     if not fault and said.getvalue():
         fault = f"printed to stderr: {said.getvalue()[:200]!r}"
-    if not fault and taken > (SLOW_DERIVED if one.kind == "derived" else SLOW):
+    if not fault and taken > SLOW:
         fault = f"takes {taken:.1f} s"
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     if not fault and grown > MOST_MEMORY:
