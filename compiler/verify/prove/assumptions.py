@@ -105,7 +105,8 @@ def _near(tracer: Tracer, name: str, helper: Helper) -> tuple[bool, str]:
     draw = random.Random(name)
     scales = (helper.reach, 1.0, 0.1)
     numbers = [sp.Rational(int(draw.uniform(-1, 1) * scales[k % 3] * 4096), 4096) for k in range(COUNT)]
-    worst = max(_error(tracer.namespace(s), name, helper, u) for s in helper.situations for u in numbers)
+    spaces = [tracer.namespace(s) for s in helper.situations]
+    worst = max(_error(space, name, helper, u) for space in spaces for u in numbers)
     return bool(worst <= helper.bound), f"within {mpmath.nstr(worst, 2)} at {COUNT} numbers, bound {helper.bound:g}"
 
 
